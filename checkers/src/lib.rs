@@ -1,0 +1,1 @@
+//! Was it allowed: pure functions from a history to a verdict.

@@ -1,0 +1,2 @@
+//! The `perjury` command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! What happened: operations, histories, their files and formats.

@@ -1,0 +1,1 @@
+//! Where nodes live: today the simulated lab, in virtual time.

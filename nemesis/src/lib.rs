@@ -1,0 +1,1 @@
+//! What goes wrong: faults, schedules, injectors, the undo journal.

@@ -1,0 +1,1 @@
+//! What people read: the HTML report of a run and of a campaign.

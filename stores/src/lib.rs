@@ -1,0 +1,1 @@
+//! Systems under test, each with its installation and its client.

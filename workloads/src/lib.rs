@@ -1,0 +1,1 @@
+//! What clients do: generators, and which checkers judge them.
