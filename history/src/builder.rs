@@ -1,0 +1,230 @@
+//! Turns a stream of entries into a [`History`]: pairs completions with invocations and refuses
+//! what cannot have happened.
+
+use std::collections::BTreeMap;
+
+use thiserror::Error;
+
+use crate::history::{Outcome, Row};
+use crate::{Entry, Event, EventKind, History, MicroOp, OperationId, Process};
+
+/// Why an entry does not fit the history before it.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("entry {index}: {problem}")]
+pub struct HistoryError {
+    /// Position of the entry in the record, from 0.
+    pub index: usize,
+    /// What was expected and what was found.
+    pub problem: String,
+}
+
+/// Builds a [`History`] entry by entry.
+#[derive(Debug, Default)]
+pub struct HistoryBuilder {
+    history: History,
+    open: BTreeMap<Process, OperationId>,
+    error_ids: BTreeMap<String, u32>,
+    entries: usize,
+    last_time_ns: u64,
+}
+
+impl HistoryBuilder {
+    /// An empty history.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Appends the next entry of the record.
+    ///
+    /// # Errors
+    /// When the entry goes back in time, a process invokes while its last operation is open, or a
+    /// completion has no invocation or answers another question than was asked. The builder is
+    /// unchanged then.
+    pub fn push(&mut self, entry: Entry) -> Result<(), HistoryError> {
+        let time_ns = entry.time_ns();
+        if time_ns < self.last_time_ns {
+            return Err(self.problem(format!(
+                "expected times that do not go back, found {time_ns} ns after {} ns",
+                self.last_time_ns
+            )));
+        }
+        match entry {
+            Entry::Fault(fault) => self.history.faults.push(fault),
+            Entry::Operation(event) if event.kind == EventKind::Invoke => self.invoke(event)?,
+            Entry::Operation(event) => self.complete(event)?,
+        }
+        self.last_time_ns = time_ns;
+        self.entries += 1;
+        self.history.end_ns = time_ns;
+        Ok(())
+    }
+
+    /// The history so far. Operations that are still open have an unknown outcome.
+    pub fn finish(mut self) -> History {
+        self.history.entries = self.entries;
+        self.history
+    }
+
+    fn problem(&self, problem: String) -> HistoryError {
+        HistoryError { index: self.entries, problem }
+    }
+
+    fn invoke(&mut self, event: Event) -> Result<(), HistoryError> {
+        if let Some(&open) = self.open.get(&event.process) {
+            return Err(self.problem(format!(
+                "expected a completion of {process}'s operation {open}, found another invocation; \
+                 a process does one thing at a time: give concurrent clients different processes",
+                process = event.process,
+            )));
+        }
+        if event.micro_ops.is_empty() {
+            return Err(self.problem("expected at least one micro-operation, found none".into()));
+        }
+        let id = OperationId(self.history.rows.len() as u32);
+        self.open.insert(event.process, id);
+        self.history.rows.push(Row {
+            process: event.process,
+            outcome: Outcome::Info,
+            invoked: self.entries as u32,
+            completed: u32::MAX,
+            invoked_ns: event.time_ns,
+            completed_ns: u64::MAX,
+            node: event.node,
+            served_by: None,
+            version: None,
+            error: None,
+        });
+        self.history.micro_ops.extend(event.micro_ops.into_iter().map(MicroOp::without_result));
+        self.history.offsets.push(self.history.micro_ops.len() as u32);
+        Ok(())
+    }
+
+    fn complete(&mut self, event: Event) -> Result<(), HistoryError> {
+        let Some(&id) = self.open.get(&event.process) else {
+            return Err(self.problem(format!(
+                "expected an invocation by {} before this `{}`, found none open",
+                event.process,
+                event.kind.name()
+            )));
+        };
+        let asked = self.history.micro_op_range(id);
+        // Only `ok` carries answers; what a failed or unknown operation says of its results is
+        // nothing that a checker may use.
+        if event.kind == EventKind::Ok {
+            let questions = &self.history.micro_ops[asked.clone()];
+            let answered = event.micro_ops.iter().map(|op| op.without_result());
+            if !answered.eq(questions.iter().copied()) {
+                return Err(self.problem(format!(
+                    "expected an answer to {}'s operation {id} ({}), found one to ({})",
+                    event.process,
+                    list(questions),
+                    list(&event.micro_ops),
+                )));
+            }
+            self.history.micro_ops[asked].copy_from_slice(&event.micro_ops);
+        }
+        self.open.remove(&event.process);
+        let error = event.error.map(|text| self.intern_error(text));
+        let row = &mut self.history.rows[id.0 as usize];
+        row.outcome = match event.kind {
+            EventKind::Ok => Outcome::Ok,
+            EventKind::Fail => Outcome::Fail,
+            EventKind::Info | EventKind::Invoke => Outcome::Info,
+        };
+        row.completed = self.entries as u32;
+        row.completed_ns = event.time_ns;
+        row.served_by = event.node;
+        row.version = event.version;
+        row.error = error;
+        Ok(())
+    }
+
+    fn intern_error(&mut self, text: String) -> u32 {
+        if let Some(&id) = self.error_ids.get(&text) {
+            return id;
+        }
+        let id = self.history.errors.len() as u32;
+        self.history.errors.push(text.clone());
+        self.error_ids.insert(text, id);
+        id
+    }
+}
+
+fn list(micro_ops: &[MicroOp]) -> String {
+    micro_ops.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Reading;
+
+    fn event(time_ns: u64, process: u32, kind: EventKind, op: MicroOp) -> Entry {
+        Entry::Operation(Event {
+            time_ns,
+            process: Process(process),
+            kind,
+            micro_ops: vec![op],
+            node: None,
+            version: None,
+            error: None,
+        })
+    }
+
+    fn build(entries: Vec<Entry>) -> Result<History, HistoryError> {
+        let mut builder = HistoryBuilder::new();
+        for entry in entries {
+            builder.push(entry)?;
+        }
+        Ok(builder.finish())
+    }
+
+    fn refused(entries: Vec<Entry>, expected: &str) {
+        let problem = build(entries).expect_err("the history is malformed").to_string();
+        assert!(problem.contains(expected), "expected `{expected}` in `{problem}`");
+    }
+
+    const WRITE: MicroOp = MicroOp::Write { key: 1, value: 2 };
+    const READ: MicroOp = MicroOp::Read { key: 1, result: None };
+
+    #[test]
+    fn pairs_by_process_and_takes_answers_from_ok() {
+        let answer = MicroOp::Read { key: 1, result: Some(Reading::Value(2)) };
+        let history = build(vec![
+            event(0, 0, EventKind::Invoke, WRITE),
+            event(1, 1, EventKind::Invoke, READ),
+            event(2, 0, EventKind::Ok, WRITE),
+            event(3, 1, EventKind::Ok, answer),
+        ])
+        .expect("well formed");
+        let read = history.get(OperationId(1));
+        assert_eq!((read.invoked, read.completed), (1, Some(3)));
+        assert_eq!(read.micro_ops, [answer]);
+    }
+
+    #[test]
+    fn an_orphan_is_unknown_and_never_ends() {
+        let history = build(vec![event(0, 0, EventKind::Invoke, WRITE)]).expect("well formed");
+        let orphan = history.get(OperationId(0));
+        assert_eq!(orphan.outcome, Outcome::Info);
+        assert_eq!((orphan.completed, orphan.completed_ns), (None, None));
+    }
+
+    #[test]
+    fn answers_of_unknown_operations_are_not_believed() {
+        let claim = MicroOp::Read { key: 1, result: Some(Reading::Nil) };
+        let history =
+            build(vec![event(0, 0, EventKind::Invoke, READ), event(1, 0, EventKind::Info, claim)])
+                .expect("well formed");
+        assert_eq!(history.get(OperationId(0)).micro_ops, [READ]);
+    }
+
+    #[test]
+    fn malformed_histories_are_refused() {
+        let invoke = || event(5, 0, EventKind::Invoke, WRITE);
+        refused(vec![invoke(), invoke()], "entry 1: expected a completion of p0's operation 0");
+        refused(vec![event(0, 3, EventKind::Ok, WRITE)], "expected an invocation by p3");
+        refused(vec![invoke(), event(4, 0, EventKind::Ok, WRITE)], "found 4 ns after 5 ns");
+        refused(vec![invoke(), event(6, 0, EventKind::Ok, READ)], "found one to (read 1)");
+    }
+}

@@ -1,0 +1,201 @@
+//! The history in memory: one row per operation, micro-operations in one array beside them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{FaultEvent, Key, MicroOp, NodeId, Process, Version};
+
+/// Position of an operation in its history, by order of invocation, from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct OperationId(pub u32);
+
+impl fmt::Display for OperationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What became of an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// It happened.
+    Ok,
+    /// It certainly did not happen.
+    Fail,
+    /// It may or may not have happened, at any time after its invocation.
+    Info,
+}
+
+/// One operation, as a view into a [`History`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Operation<'a> {
+    /// Its position in the history.
+    pub id: OperationId,
+    /// Who asked.
+    pub process: Process,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Index of the invocation in the record.
+    pub invoked: u32,
+    /// Index of the completion in the record; `None` if none was recorded.
+    pub completed: Option<u32>,
+    /// When it was asked, in nanoseconds since the run's start.
+    pub invoked_ns: u64,
+    /// When the client learnt the outcome (or gave up); `None` if it never did.
+    pub completed_ns: Option<u64>,
+    /// The node that was asked.
+    pub node: Option<NodeId>,
+    /// The node that executed it, where the store tells.
+    pub served_by: Option<NodeId>,
+    /// The version written or read, where the store tells.
+    pub version: Option<Version>,
+    /// Why it is not `ok`.
+    pub error: Option<&'a str>,
+    /// What was asked, with the answers if it is `ok`.
+    pub micro_ops: &'a [MicroOp],
+}
+
+impl Operation<'_> {
+    /// Whether it ended before `other` began, so that it precedes it in real time. An operation
+    /// with unknown outcome never ends.
+    pub fn precedes(&self, other: &Operation<'_>) -> bool {
+        self.outcome == Outcome::Ok
+            && self.completed.is_some_and(|completed| completed < other.invoked)
+    }
+
+    /// The only micro-operation, for single-object checkers; `None` for transactions of several.
+    pub fn single(&self) -> Option<&MicroOp> {
+        match self.micro_ops {
+            [only] => Some(only),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Row {
+    pub(crate) process: Process,
+    pub(crate) outcome: Outcome,
+    pub(crate) invoked: u32,
+    pub(crate) completed: u32,
+    pub(crate) invoked_ns: u64,
+    pub(crate) completed_ns: u64,
+    pub(crate) node: Option<NodeId>,
+    pub(crate) served_by: Option<NodeId>,
+    pub(crate) version: Option<Version>,
+    pub(crate) error: Option<u32>,
+}
+
+/// A finished, well-formed record. Built by [`crate::HistoryBuilder`]; never changed afterwards.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct History {
+    pub(crate) rows: Vec<Row>,
+    /// Where each operation's micro-operations end; one more than there are operations.
+    pub(crate) offsets: Vec<u32>,
+    pub(crate) micro_ops: Vec<MicroOp>,
+    pub(crate) faults: Vec<FaultEvent>,
+    pub(crate) errors: Vec<String>,
+    pub(crate) entries: usize,
+    pub(crate) end_ns: u64,
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self {
+            rows: Vec::new(),
+            offsets: vec![0],
+            micro_ops: Vec::new(),
+            faults: Vec::new(),
+            errors: Vec::new(),
+            entries: 0,
+            end_ns: 0,
+        }
+    }
+}
+
+impl History {
+    /// Number of operations.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether no operation was recorded.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Number of entries in the record: events of operations and of faults.
+    pub fn entries(&self) -> usize {
+        self.entries
+    }
+
+    /// Time of the last entry, in nanoseconds since the run's start.
+    pub fn end_ns(&self) -> u64 {
+        self.end_ns
+    }
+
+    /// The operation at `id`.
+    ///
+    /// # Panics
+    /// If `id` is not of this history.
+    pub fn get(&self, id: OperationId) -> Operation<'_> {
+        let row = &self.rows[id.0 as usize];
+        Operation {
+            id,
+            process: row.process,
+            outcome: row.outcome,
+            invoked: row.invoked,
+            completed: (row.completed != u32::MAX).then_some(row.completed),
+            invoked_ns: row.invoked_ns,
+            completed_ns: (row.completed_ns != u64::MAX).then_some(row.completed_ns),
+            node: row.node,
+            served_by: row.served_by,
+            version: row.version,
+            error: row.error.map(|index| self.errors[index as usize].as_str()),
+            micro_ops: &self.micro_ops[self.micro_op_range(id)],
+        }
+    }
+
+    /// All operations, by order of invocation.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Operation<'_>> {
+        (0..self.rows.len() as u32).map(|index| self.get(OperationId(index)))
+    }
+
+    /// What the nemesis did, in order.
+    pub fn faults(&self) -> &[FaultEvent] {
+        &self.faults
+    }
+
+    /// The operations that touch each key, by order of invocation.
+    pub fn by_key(&self) -> BTreeMap<Key, Vec<OperationId>> {
+        let mut keys: BTreeMap<Key, Vec<OperationId>> = BTreeMap::new();
+        for operation in self.iter() {
+            for micro_op in operation.micro_ops {
+                let ids = keys.entry(micro_op.key()).or_default();
+                if ids.last() != Some(&operation.id) {
+                    ids.push(operation.id);
+                }
+            }
+        }
+        keys
+    }
+
+    /// The operations of each process, by order of invocation.
+    pub fn by_process(&self) -> BTreeMap<Process, Vec<OperationId>> {
+        let mut processes: BTreeMap<Process, Vec<OperationId>> = BTreeMap::new();
+        for operation in self.iter() {
+            processes.entry(operation.process).or_default().push(operation.id);
+        }
+        processes
+    }
+
+    pub(crate) fn micro_op_range(&self, id: OperationId) -> Range<usize> {
+        let index = id.0 as usize;
+        self.offsets[index] as usize..self.offsets[index + 1] as usize
+    }
+}

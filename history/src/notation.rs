@@ -1,0 +1,410 @@
+//! A history as a drawing: one line per process, time runs to the right.
+//!
+//! ```text
+//! p0: w(x,1)-----      r(x)=1--
+//! p1:        r(x)=nil--!
+//! p2:   cas(x,1,2)--?            i(x)=1@n3
+//! ```
+//!
+//! An operation lasts from its first column to its last; dashes make it longer. It ends `ok`, or
+//! with `!` as `fail`, with `?` as `info` (unknown). After the operation may stand `@n3`, the node
+//! that executed it, and `#2.57`, its version (epoch and position). Functions: `w(key,value)`,
+//! `r(key)=value`, `cas(key,old,new)`, `i(key)=value` (inspect). A key is a letter or a number
+//! (`a` is 0, `x` is 23); a value is a number or `nil`; an unanswered read has no `=`.
+//! Where an end and a beginning share a column, the two overlap. A line's name is its process.
+//! A column is a millisecond. Every test of the workspace that needs a history writes it so.
+
+use std::fmt::Write as _;
+
+use thiserror::Error;
+
+use crate::{
+    Entry, Event, EventKind, History, HistoryBuilder, Key, MicroOp, Operation, Outcome, Process,
+    Reading, Value, Version,
+};
+
+const COLUMN_NS: u64 = 1_000_000;
+
+/// What is wrong with a drawing.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("line {line}, column {column}: {problem}")]
+pub struct NotationError {
+    /// Line of the drawing, from 1.
+    pub line: usize,
+    /// Column of the line, from 1.
+    pub column: usize,
+    /// What was expected and what was found.
+    pub problem: String,
+}
+
+/// The name of a key in drawings and reports: a letter for the first 26, else its number.
+pub fn key_name(key: Key) -> String {
+    match u8::try_from(key) {
+        Ok(letter) if letter < 26 => char::from(b'a' + letter).to_string(),
+        _ => key.to_string(),
+    }
+}
+
+impl History {
+    /// Reads a drawing; see the [module](self) for its rules.
+    ///
+    /// # Errors
+    /// If a line has no process, an operation cannot be read, or the history is malformed.
+    pub fn parse_notation(drawing: &str) -> Result<History, NotationError> {
+        let mut drawn = Vec::new();
+        for (index, line) in drawing.lines().enumerate() {
+            parse_line(line, &mut drawn).map_err(|(column, problem)| NotationError {
+                line: index + 1,
+                column: column + 1,
+                problem,
+            })?;
+        }
+        // Beginnings come before ends in the same column: touching operations overlap.
+        let mut events: Vec<(usize, bool, Event)> = Vec::new();
+        for operation in drawn {
+            let Drawn { begin, end, completion } = operation;
+            let mut invocation = completion.clone();
+            invocation.kind = EventKind::Invoke;
+            invocation.node = None;
+            invocation.version = None;
+            events.push((begin, false, invocation));
+            events.push((end, true, completion));
+        }
+        events.sort_by_key(|(column, is_end, _)| (*column, *is_end));
+        let mut builder = HistoryBuilder::new();
+        for (column, _, mut event) in events {
+            event.time_ns = column as u64 * COLUMN_NS;
+            builder.push(Entry::Operation(event)).map_err(|error| NotationError {
+                line: 0,
+                column: column + 1,
+                problem: error.problem,
+            })?;
+        }
+        Ok(builder.finish())
+    }
+
+    /// Draws the history, so that a failing test can be read and its history pasted into another.
+    /// Only the order of events is kept, not the distances between them.
+    pub fn to_notation(&self) -> String {
+        let mut drawing = String::new();
+        let columns = self.event_columns();
+        for (process, ids) in self.by_process() {
+            let mut line = format!("{process}: ");
+            let start = 8;
+            for id in ids {
+                let operation = self.get(id);
+                while line.len() < start + columns[operation.invoked as usize] {
+                    line.push(' ');
+                }
+                line.push_str(&operation_text(&operation));
+                let end = operation.completed.map_or(0, |entry| columns[entry as usize]);
+                let mark = match operation.outcome {
+                    Outcome::Ok => "-",
+                    Outcome::Fail => "!",
+                    Outcome::Info => "?",
+                };
+                while line.len() < start + end {
+                    line.push('-');
+                }
+                line.push_str(mark);
+            }
+            drawing.push_str(&line);
+            drawing.push('\n');
+        }
+        drawing
+    }
+
+    /// A column for each entry, with room for the text of the operations that begin there.
+    fn event_columns(&self) -> Vec<usize> {
+        let mut columns = vec![0; self.entries()];
+        let mut ends = vec![None; self.entries()];
+        let mut begins = vec![false; self.entries()];
+        for operation in self.iter() {
+            begins[operation.invoked as usize] = true;
+            if let Some(completed) = operation.completed {
+                ends[completed as usize] = Some(operation);
+            }
+        }
+        let mut column = 0;
+        for entry in 0..columns.len() {
+            if let Some(operation) = ends[entry] {
+                let begin = columns[operation.invoked as usize];
+                column = column.max(begin + operation_text(&operation).len());
+            }
+            columns[entry] = column;
+            column += 1 + usize::from(!begins[entry]);
+        }
+        columns
+    }
+}
+
+fn operation_text(operation: &Operation<'_>) -> String {
+    let mut text = String::new();
+    for micro_op in operation.micro_ops {
+        let key = key_name(micro_op.key());
+        let answer = |result: Option<Reading>| result.map_or(String::new(), |it| format!("={it}"));
+        // Writing into a string cannot fail.
+        let _ = match *micro_op {
+            MicroOp::Read { result, .. } => write!(text, "r({key}){}", answer(result)),
+            MicroOp::Inspect { result, .. } => write!(text, "i({key}){}", answer(result)),
+            MicroOp::Write { value, .. } => write!(text, "w({key},{value})"),
+            MicroOp::Cas { old, new, .. } => write!(text, "cas({key},{old},{new})"),
+        };
+    }
+    if let Some(node) = operation.served_by {
+        let _ = write!(text, "@{node}");
+    }
+    if let Some(version) = operation.version {
+        let _ = write!(text, "#{version}");
+    }
+    text
+}
+
+struct Drawn {
+    begin: usize,
+    end: usize,
+    completion: Event,
+}
+
+/// A problem and the column where it is.
+type Problem = (usize, String);
+
+fn parse_line(line: &str, drawn: &mut Vec<Drawn>) -> Result<(), Problem> {
+    if line.trim().is_empty() {
+        return Ok(());
+    }
+    let expected_name = || (0, format!("expected a process like `p0:`, found `{}`", line.trim()));
+    let (name, _) = line.split_once(':').ok_or_else(expected_name)?;
+    let process = name
+        .trim()
+        .strip_prefix('p')
+        .and_then(|number| number.parse().ok())
+        .map(Process)
+        .ok_or_else(expected_name)?;
+    let mut cursor = Cursor { text: line.as_bytes(), at: name.len() + 1 };
+    while cursor.skip_spaces() {
+        drawn.push(parse_operation(&mut cursor, process)?);
+    }
+    Ok(())
+}
+
+fn parse_operation(cursor: &mut Cursor<'_>, process: Process) -> Result<Drawn, Problem> {
+    let begin = cursor.at;
+    let micro_op = parse_micro_op(cursor)?;
+    let node = match cursor.take(b'@') {
+        true => Some(cursor.word()?.parse().map_err(|problem| (begin, problem))?),
+        false => None,
+    };
+    let version = match cursor.take(b'#') {
+        true => {
+            let epoch = cursor.number()?.unsigned_abs();
+            cursor.expect(b'.')?;
+            Some(Version { epoch, position: cursor.number()?.unsigned_abs() })
+        }
+        false => None,
+    };
+    while cursor.take(b'-') {}
+    let kind = match cursor.peek() {
+        Some(b'!') => EventKind::Fail,
+        Some(b'?') => EventKind::Info,
+        _ => EventKind::Ok,
+    };
+    if kind != EventKind::Ok {
+        cursor.at += 1;
+    }
+    let completion =
+        Event { time_ns: 0, process, kind, micro_ops: vec![micro_op], node, version, error: None };
+    Ok(Drawn { begin, end: cursor.at - 1, completion })
+}
+
+fn parse_micro_op(cursor: &mut Cursor<'_>) -> Result<MicroOp, Problem> {
+    let begin = cursor.at;
+    let function = cursor.word()?;
+    cursor.expect(b'(')?;
+    let key = cursor.key()?;
+    let micro_op = match function {
+        "w" => {
+            cursor.expect(b',')?;
+            MicroOp::Write { key, value: cursor.number()? }
+        }
+        "cas" => {
+            cursor.expect(b',')?;
+            let old = cursor.number()?;
+            cursor.expect(b',')?;
+            MicroOp::Cas { key, old, new: cursor.number()? }
+        }
+        "r" | "i" => {
+            cursor.expect(b')')?;
+            let result = match cursor.take(b'=') {
+                true => Some(cursor.reading()?),
+                false => None,
+            };
+            return Ok(match function {
+                "r" => MicroOp::Read { key, result },
+                _ => MicroOp::Inspect { key, result },
+            });
+        }
+        other => {
+            return Err((begin, format!("expected one of `r w cas i`, found `{other}`")));
+        }
+    };
+    cursor.expect(b')')?;
+    Ok(micro_op)
+}
+
+struct Cursor<'a> {
+    text: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Cursor<'a> {
+    fn peek(&self) -> Option<u8> {
+        self.text.get(self.at).copied()
+    }
+
+    /// Moves to the next operation; false at the end of the line.
+    fn skip_spaces(&mut self) -> bool {
+        while self.take(b' ') {}
+        self.at < self.text.len()
+    }
+
+    fn take(&mut self, byte: u8) -> bool {
+        let found = self.peek() == Some(byte);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn expect(&mut self, byte: u8) -> Result<(), Problem> {
+        match self.take(byte) {
+            true => Ok(()),
+            false => Err((self.at, format!("expected `{}`, found {}", byte as char, self.found()))),
+        }
+    }
+
+    fn word(&mut self) -> Result<&'a str, Problem> {
+        let begin = self.at;
+        while self.peek().is_some_and(|byte| byte.is_ascii_alphanumeric()) {
+            self.at += 1;
+        }
+        let word = std::str::from_utf8(&self.text[begin..self.at]).expect("it is ASCII");
+        match word.is_empty() {
+            true => Err((begin, format!("expected a word, found {}", self.found()))),
+            false => Ok(word),
+        }
+    }
+
+    fn key(&mut self) -> Result<Key, Problem> {
+        match self.peek() {
+            Some(letter @ b'a'..=b'z') => {
+                self.at += 1;
+                Ok(Key::from(letter - b'a'))
+            }
+            _ => self.number(),
+        }
+    }
+
+    fn number(&mut self) -> Result<Value, Problem> {
+        let begin = self.at;
+        self.take(b'-');
+        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
+            self.at += 1;
+        }
+        let digits = std::str::from_utf8(&self.text[begin..self.at]).expect("it is ASCII");
+        digits.parse().map_err(|_| (begin, format!("expected a number, found `{digits}`")))
+    }
+
+    fn reading(&mut self) -> Result<Reading, Problem> {
+        if self.text[self.at..].starts_with(b"nil") {
+            self.at += 3;
+            return Ok(Reading::Nil);
+        }
+        self.number().map(Reading::Value)
+    }
+
+    fn found(&self) -> String {
+        self.peek().map_or("the end of the line".into(), |byte| format!("`{}`", byte as char))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{NodeId, OperationId};
+
+    #[test]
+    fn reads_every_part() {
+        let history = History::parse_notation(
+            "
+            p0: w(x,1)-----      r(x)=1--
+            p1:        r(7)=nil--!
+            p2:   cas(x,1,-2)--?           i(x)=1@n3#2.57
+            ",
+        )
+        .expect("a good drawing");
+        let shown: Vec<_> = history
+            .iter()
+            .map(|it| format!("{} {} {:?}", it.process, it.micro_ops[0], it.outcome))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                "p0 write 23 1 Ok",
+                "p2 cas 23 1 -2 Info",
+                "p1 read 7 Fail",
+                "p0 read 23 -> 1 Ok",
+                "p2 inspect 23 -> 1 Ok",
+            ]
+        );
+        let inspect = history.get(OperationId(4));
+        assert_eq!(inspect.served_by, Some(NodeId(2)));
+        assert_eq!(inspect.version, Some(Version { epoch: 2, position: 57 }));
+    }
+
+    #[test]
+    fn touching_operations_overlap_and_later_ones_do_not() {
+        let precedes = |drawing: &str| {
+            let history = History::parse_notation(drawing).expect("a good drawing");
+            history.get(OperationId(0)).precedes(&history.get(OperationId(1)))
+        };
+        assert!(!precedes("p0: w(x,1)-\np1:       r(x)=1"));
+        assert!(precedes("p0: w(x,1)-\np1:        r(x)=1"));
+        assert!(!precedes("p0: w(x,1)?\np1:        r(x)=1"), "an unknown one never ends");
+    }
+
+    #[test]
+    fn says_what_it_cannot_read() {
+        let problem =
+            |drawing: &str| History::parse_notation(drawing).expect_err("malformed").to_string();
+        assert_eq!(
+            problem("x: r(x)"),
+            "line 1, column 1: expected a process like `p0:`, found `x: r(x)`"
+        );
+        assert_eq!(problem("\np0: w(x)"), "line 2, column 8: expected `,`, found `)`");
+        assert_eq!(problem("p0: q(x)"), "line 1, column 5: expected one of `r w cas i`, found `q`");
+        assert_eq!(problem("p0: r(x)=y"), "line 1, column 10: expected a number, found ``");
+    }
+
+    #[test]
+    fn drawing_and_reading_back_keeps_order_and_outcomes() {
+        let drawing = "
+            p0: w(x,1)-----     r(x)=1@n2--   i(x)=nil
+            p1:        r(7)--!     w(x,2)@n1#1.12-------?
+            p2:   cas(x,1,2)--?
+        ";
+        let history = History::parse_notation(drawing).expect("a good drawing");
+        let redrawn = History::parse_notation(&history.to_notation()).expect("our own drawing");
+        let essence = |history: &History| -> Vec<String> {
+            history
+                .iter()
+                .map(|it| format!("{it:?}").replace(|c: char| c == ' ', ""))
+                .map(|text| {
+                    // Times are not kept, only order.
+                    let begin = text.find("invoked_ns").expect("a field");
+                    let end = text.find("node:").expect("a field");
+                    format!("{}{}", &text[..begin], &text[end..])
+                })
+                .collect()
+        };
+        assert_eq!(essence(&redrawn), essence(&history), "{}", history.to_notation());
+    }
+}
