@@ -1,1 +1,27 @@
 //! Was it allowed: pure functions from a history to a verdict.
+//!
+//! Every checker takes a [`History`](perjury_history::History) and a [`Context`] (its bounds) and
+//! gives a [`Verdict`]: for each [`Model`] that it decides whether the history satisfies it, and for
+//! each violation an [`Anomaly`] with the operations that prove it, in words that a person
+//! understands.
+//!
+//! Invariants
+//! - No files, no clock, no randomness, no async runtime: values in, values out.
+//! - The same history and the same bounds give the same verdict on any machine. Time limits may
+//!   only turn an answer into `unknown`, never into another answer.
+//! - A found violation outweighs everything else: [`Judgement`]s merge as
+//!   `Invalid > Unknown > Valid`.
+//!
+//! Start reading at [`Verdict`].
+
+mod analysis;
+mod anomaly;
+mod context;
+mod model;
+mod verdict;
+
+pub use analysis::Analysis;
+pub use anomaly::{Anomaly, AnomalyKind, Edge, Witness, WitnessOperation};
+pub use context::{Checker, Context};
+pub use model::Model;
+pub use verdict::{Judgement, Verdict};

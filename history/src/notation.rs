@@ -396,7 +396,7 @@ mod tests {
         let essence = |history: &History| -> Vec<String> {
             history
                 .iter()
-                .map(|it| format!("{it:?}").replace(|c: char| c == ' ', ""))
+                .map(|it| format!("{it:?}").replace(' ', ""))
                 .map(|text| {
                     // Times are not kept, only order.
                     let begin = text.find("invoked_ns").expect("a field");
