@@ -1,1 +1,22 @@
 //! What clients do: generators, and which checkers judge them.
+//!
+//! A [`Workload`] is a kind of load together with the checkers that can judge it. Its load is a
+//! [`Generator`]: a deterministic machine that is asked what to do next whenever a process is free,
+//! and is told of everything that happens.
+//!
+//! Invariants
+//! - No clock, no thread, no async runtime: time is handed in, and waiting is a value that is
+//!   handed out.
+//! - The same seed and the same events give the same operations, on any machine.
+//! - A workload knows no store. It says which functions it [needs](Workload::needs); any store that
+//!   offers them will do.
+//!
+//! Start reading at [`Generator`], then [`Workload`].
+
+pub mod generator;
+mod registry;
+mod workload;
+
+pub use generator::{Context, FreeProcess, Generator, Invocation, Next};
+pub use registry::{WorkloadError, names, no_options, workload};
+pub use workload::{RunPlan, Workload};

@@ -1,0 +1,148 @@
+//! What clients ask and what they are told.
+
+use serde::{Deserialize, Serialize};
+
+use crate::NodeId;
+
+/// One client: a logical thread of control with at most one request outstanding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ClientId(pub u64);
+
+/// A place in the replicated log: which epoch's leader wrote the entry, and where.
+///
+/// Two logs that hold the same version hold the same entries up to it (unless
+/// `rejoin = "keep"`). Versions of one lineage are ordered by position, and of several lineages
+/// the later epoch is the newer.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct Version {
+    /// The epoch in which the entry was written.
+    pub epoch: u64,
+    /// Its position in the log, from 1; 0 is before the first.
+    pub position: u64,
+}
+
+/// What a client wants done to a register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Command {
+    /// The value, by the read route of the settings.
+    Read {
+        /// Which register.
+        key: i64,
+    },
+    /// Sets the value.
+    Write {
+        /// Which register.
+        key: i64,
+        /// Its new value.
+        value: i64,
+    },
+    /// Sets the value if it is what the client expects.
+    Cas {
+        /// Which register.
+        key: i64,
+        /// What it must hold (a register never written holds nothing, and no comparison holds).
+        old: i64,
+        /// What it then holds.
+        new: i64,
+    },
+    /// The value that this very node holds, whatever the read route and the node's role: for
+    /// final reads that compare replicas.
+    Inspect {
+        /// Which register.
+        key: i64,
+    },
+}
+
+/// What a client has seen so far; it carries this along from request to request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionToken {
+    /// The newest place in the log that the client has seen the effect of, by write or by read.
+    pub seen: Version,
+    /// The age of its last acknowledged write.
+    pub since_write_ns: Option<u64>,
+}
+
+impl SessionToken {
+    /// Takes note of a reply. (The age of the last write is the caller's: it has the clock.)
+    pub fn observe(&mut self, reply: &Reply) {
+        self.seen = self.seen.max(reply.applied).max(reply.version.unwrap_or_default());
+    }
+}
+
+/// A client's request to the node it talks to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// Who asks.
+    pub client: ClientId,
+    /// Grows with every request of this client; never used twice, not even after an unknown
+    /// outcome. A duplicate made by the network is recognised by it.
+    pub number: u64,
+    /// What is asked.
+    pub command: Command,
+    /// What the client has seen.
+    pub session: SessionToken,
+}
+
+/// The one answer to a request. There may be none: clients have time-outs of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reply {
+    /// Who asked.
+    pub client: ClientId,
+    /// Which of its requests.
+    pub number: u64,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// The node that executed it (or refused to), not the one that passed it on.
+    pub served_by: NodeId,
+    /// The epoch that node was in; for a write, that of the leader that accepted it.
+    pub epoch: u64,
+    /// How far that node had applied the log (a cached answer: the version that was cached).
+    pub applied: Version,
+    /// Of a write or cas that happened: its own version. Of a read or a failed cas: the version of
+    /// the register's last write, if there was one.
+    pub version: Option<Version>,
+}
+
+/// What came of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// The register's value.
+    Read(Option<i64>),
+    /// The write, or the compare-and-set, was done.
+    Written,
+    /// The comparison of a compare-and-set was false: nothing changed.
+    Mismatch,
+    /// It certainly did not happen.
+    Refused(Refusal),
+    /// It may have happened, or may yet.
+    Unknown(Doubt),
+}
+
+/// Why a request certainly did not happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Refusal {
+    /// The node knows no leader.
+    NoLeader,
+    /// The node that was taken for the leader is not, or no longer.
+    NotLeader,
+    /// The node's log has diverged and it has left the cluster (`rejoin = "refuse"`).
+    Out,
+}
+
+/// Why the outcome of a request is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Doubt {
+    /// The leader stepped down with the entry in its log.
+    LeadershipLost,
+    /// The node restarted and cannot tell whether it had accepted the request before.
+    Restarted,
+    /// The leader waited too long for the acknowledgements that the settings ask for.
+    TimedOut,
+}
