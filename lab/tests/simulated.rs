@@ -147,12 +147,12 @@ fn a_fast_clock_ticks_more_often() {
     in_lab(|lab| async move {
         sleep(&lab, 1_000 * MS).await;
         let before = ask(&lab, Arc::new(Ticks)).await.expect("it runs");
-        let fault = lab.disturb_clock(N1, ClockFault::Drift { ppm: 500_000 });
+        lab.disturb_clock(N1, 7, ClockFault::Drift { ppm: 500_000 });
         sleep(&lab, 1_000 * MS).await;
         assert_eq!(lab.wall_clock_offset_ns(N1) / 1_000_000, 500);
         let during = ask(&lab, Arc::new(Ticks)).await.expect("it runs") - before;
         assert!((148..=152).contains(&during), "{during}");
-        lab.restore_clock(N1, fault);
+        lab.restore_clock(N1, 7);
         assert_eq!(lab.wall_clock_offset_ns(N1), 0);
     });
 }
@@ -162,9 +162,9 @@ fn probes_see_what_impairments_do() {
     let link = Link { from: N1, to: N2 };
     let probe = |impairment: Impairment| {
         in_lab(|lab| async move {
-            let id = lab.impair_links([link].into(), impairment);
+            lab.impair_links(7, [link].into(), impairment);
             let impaired = lab.probe_link(link, 200, 200 * MS).await;
-            lab.restore_links(id);
+            lab.restore_links(7);
             let restored = lab.probe_link(link, 200, 200 * MS).await;
             assert_eq!((restored.arrived, restored.duplicates, restored.overtaken), (200, 0, 0));
             impaired

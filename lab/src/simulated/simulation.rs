@@ -160,12 +160,11 @@ impl SimulatedLab {
         Call { lab: self.clone(), id }
     }
 
-    /// Impairs links until [`SimulatedLab::restore_links`] with the id that is returned.
-    /// Impairments of different ids add up.
-    pub fn impair_links(&self, links: BTreeSet<Link>, impairment: Impairment) -> u64 {
-        let id = self.fresh_id();
+    /// Impairs links until [`SimulatedLab::restore_links`] with the same id, which the caller
+    /// chooses (so that an undo can be written down beforehand). Impairments of different ids add
+    /// up.
+    pub fn impair_links(&self, id: u64, links: BTreeSet<Link>, impairment: Impairment) {
         self.world().network.impair(id, links, impairment);
-        id
     }
 
     /// Ends an impairment; harmless if it has ended already.
@@ -173,15 +172,12 @@ impl SimulatedLab {
         self.world().network.clear(id);
     }
 
-    /// Makes a node's clocks wrong until [`SimulatedLab::restore_clock`] with the id that is
-    /// returned.
-    pub fn disturb_clock(&self, node: NodeId, fault: ClockFault) -> u64 {
-        let id = self.fresh_id();
+    /// Makes a node's clocks wrong until [`SimulatedLab::restore_clock`] with the same id.
+    pub fn disturb_clock(&self, node: NodeId, id: u64, fault: ClockFault) {
         let mut world = self.world();
         let now_ns = world.now_ns;
         world.machine(node).clock.disturb(id, fault, now_ns);
         world.replan_tick(node);
-        id
     }
 
     /// Ends a clock fault and puts the wall clock right; harmless if it has ended already.

@@ -1,0 +1,41 @@
+//! What makes faults real on one kind of lab.
+
+use async_trait::async_trait;
+
+use crate::{Fault, FaultKind};
+
+/// What a look from outside showed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observation {
+    /// Whether it is as it should be.
+    pub as_expected: bool,
+    /// What was seen, for people.
+    pub detail: String,
+}
+
+/// Turns faults into effects on one kind of lab. A fault is known by its number within the run.
+#[async_trait]
+pub trait Injector: Send + Sync {
+    /// Whether this kind of fault can be made here, and if not why and what to do about it.
+    ///
+    /// # Errors
+    /// With the reason, for people.
+    fn can(&self, kind: FaultKind) -> Result<(), String>;
+
+    /// Has the fault act.
+    ///
+    /// # Errors
+    /// With what went wrong; the fault may have acted in part.
+    async fn apply(&self, number: u32, fault: &Fault) -> Result<(), String>;
+
+    /// Takes the fault back. Harmless if it is not in force. Processes that it ended are not
+    /// started: that is the store's business.
+    ///
+    /// # Errors
+    /// With what went wrong.
+    async fn undo(&self, number: u32, fault: &Fault) -> Result<(), String>;
+
+    /// Looks from outside whether the fault is in force, or (`gone`) whether it is over. `also` are
+    /// the other faults in force, which may keep things broken that this one no longer breaks.
+    async fn observe(&self, fault: &Fault, gone: bool, also: &[&Fault]) -> Observation;
+}

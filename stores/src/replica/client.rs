@@ -1,0 +1,128 @@
+//! A client of the embedded store.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use perjury_history::{MicroOp, NodeId, Reading, Version};
+use perjury_lab::simulated::CallError;
+use perjury_lab::{Clock, SimulatedLab};
+use perjury_replica::{ClientId, Command, Doubt, Outcome, Refusal, Reply, Request, SessionToken};
+
+use super::program::{Answered, Asked};
+use crate::{Answer, Client, Session};
+
+pub(super) struct ReplicaClient {
+    lab: SimulatedLab,
+    node: NodeId,
+    session: Session,
+    requests: u64,
+    token: SessionToken,
+    last_write_ns: Option<u64>,
+}
+
+impl ReplicaClient {
+    pub(super) fn new(lab: SimulatedLab, node: NodeId, session: Session) -> Self {
+        let token = SessionToken::default();
+        Self { lab, node, session, requests: 0, token, last_write_ns: None }
+    }
+
+    fn request(&mut self, command: Command) -> Request {
+        self.requests += 1;
+        let now_ns = self.lab.now_ns();
+        self.token.since_write_ns = self.last_write_ns.map(|written_ns| now_ns - written_ns);
+        let client = ClientId(u64::from(self.session.process.0));
+        Request { client, number: self.requests, command, session: self.token }
+    }
+
+    fn answer(&mut self, micro_op: MicroOp, reply: &Reply) -> Answer {
+        let answered = match (micro_op, reply.outcome) {
+            (MicroOp::Read { key, .. }, Outcome::Read(value)) => {
+                MicroOp::Read { key, result: Some(Reading::from(value)) }
+            }
+            (MicroOp::Inspect { key, .. }, Outcome::Read(value)) => {
+                MicroOp::Inspect { key, result: Some(Reading::from(value)) }
+            }
+            (mutation, Outcome::Written) => {
+                self.last_write_ns = Some(self.lab.now_ns());
+                mutation
+            }
+            (_, outcome) => return classify(outcome),
+        };
+        // An administrator's look is not part of the session.
+        if !matches!(answered, MicroOp::Inspect { .. }) {
+            self.token.observe(reply);
+        }
+        let version =
+            |it: perjury_replica::Version| Version { epoch: it.epoch, position: it.position };
+        Answer::Ok {
+            micro_ops: vec![answered],
+            node: Some(NodeId(reply.served_by)),
+            version: reply.version.map(version),
+        }
+    }
+}
+
+/// What an outcome without a result means for the operation.
+fn classify(outcome: Outcome) -> Answer {
+    let fail = |reason: &str| Answer::Fail(reason.to_owned());
+    let info = |reason: &str| Answer::Info(reason.to_owned());
+    match outcome {
+        Outcome::Mismatch => fail("mismatch"),
+        Outcome::Refused(Refusal::NoLeader) => fail("no leader"),
+        Outcome::Refused(Refusal::NotLeader) => fail("not the leader"),
+        Outcome::Refused(Refusal::Out) => fail("node has left the cluster"),
+        Outcome::Unknown(Doubt::LeadershipLost) => info("leadership lost"),
+        Outcome::Unknown(Doubt::Restarted) => info("node restarted"),
+        Outcome::Unknown(Doubt::TimedOut) => info("too few acknowledgements in time"),
+        Outcome::Read(_) | Outcome::Written => info("an answer to another question"),
+    }
+}
+
+fn command(micro_op: MicroOp) -> Command {
+    match micro_op {
+        MicroOp::Read { key, .. } => Command::Read { key },
+        MicroOp::Write { key, value } => Command::Write { key, value },
+        MicroOp::Cas { key, old, new } => Command::Cas { key, old, new },
+        MicroOp::Inspect { key, .. } => Command::Inspect { key },
+    }
+}
+
+#[async_trait]
+impl Client for ReplicaClient {
+    async fn invoke(&mut self, operation: &[MicroOp]) -> Answer {
+        let &[micro_op] = operation else {
+            let count = operation.len();
+            return Answer::Fail(format!("expected one micro-operation, found {count}"));
+        };
+        let request = self.request(command(micro_op));
+        let call =
+            self.lab.call(self.node, Arc::new(Asked::Request(request)), self.session.timeout_ns);
+        match call.await {
+            Ok(answered) => match answered.downcast_ref::<Answered>() {
+                Some(Answered::Reply(reply)) => self.answer(micro_op, reply),
+                _ => Answer::Info("an answer to another question".to_owned()),
+            },
+            // A read changes nothing, so one that brought no answer did not happen.
+            Err(error @ CallError::Refused) => Answer::Fail(error.to_string()),
+            Err(error) if micro_op.written().is_none() => Answer::Fail(error.to_string()),
+            Err(error) => Answer::Info(error.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_certainly_did_not_happen_fails() {
+        let failed = |outcome| matches!(classify(outcome), Answer::Fail(_));
+        assert!(failed(Outcome::Mismatch));
+        for refusal in [Refusal::NoLeader, Refusal::NotLeader, Refusal::Out] {
+            assert!(failed(Outcome::Refused(refusal)));
+        }
+        for doubt in [Doubt::LeadershipLost, Doubt::Restarted, Doubt::TimedOut] {
+            assert!(!failed(Outcome::Unknown(doubt)));
+        }
+    }
+}

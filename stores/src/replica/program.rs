@@ -1,0 +1,107 @@
+//! One replica node as a process of a simulated machine.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use perjury_history::NodeId;
+use perjury_lab::simulated::{self, Boot, CallId, NodeTime, Payload, Program};
+use perjury_replica::{
+    ClientId, Effect, Input, Message, Node, Now, Record, Reply, Request, Settings, Status,
+};
+
+/// What a simulated client may ask a node.
+pub(super) enum Asked {
+    Request(Request),
+    Status,
+}
+
+/// What it is answered.
+pub(super) enum Answered {
+    Reply(Reply),
+    Status(Status),
+}
+
+pub(super) struct ReplicaProgram {
+    node: Node,
+    /// The open request of each client and the call that waits for it.
+    calls: BTreeMap<ClientId, (u64, CallId)>,
+    /// Reused between steps.
+    effects: Vec<Effect>,
+}
+
+impl ReplicaProgram {
+    pub(super) fn start(settings: &Settings, nodes: u32, boot: Boot) -> Box<dyn Program> {
+        let disk = boot.disk.iter().map(|record| record.downcast_ref::<Record>().cloned());
+        let disk = disk.collect::<Option<Vec<_>>>().expect("only this program writes the disk");
+        let node = Node::start(boot.node.0, nodes, settings, boot.seed, disk, now(boot.now));
+        Box::new(Self { node, calls: BTreeMap::new(), effects: Vec::new() })
+    }
+
+    fn perform(&mut self, effect: Effect, effects: &mut Vec<simulated::Effect>) {
+        effects.push(match effect {
+            Effect::Send { to, message } => {
+                simulated::Effect::Send { to: NodeId(to), payload: Arc::new(message) }
+            }
+            Effect::Reply(reply) => match self.calls.remove(&reply.client) {
+                Some((number, call)) if number == reply.number => {
+                    simulated::Effect::Reply { call, payload: Arc::new(Answered::Reply(reply)) }
+                }
+                // The client has given up on that request and asked another one since.
+                Some(newer) => {
+                    self.calls.insert(reply.client, newer);
+                    return;
+                }
+                None => return,
+            },
+            Effect::Write(record) => simulated::Effect::Write(Arc::new(record)),
+            Effect::Rewrite(records) => {
+                let records = records.into_iter().map(|record| Arc::new(record) as Payload);
+                simulated::Effect::Rewrite(records.collect())
+            }
+            Effect::Sync => simulated::Effect::Sync,
+        });
+    }
+}
+
+impl Program for ReplicaProgram {
+    fn step(
+        &mut self,
+        time: NodeTime,
+        input: simulated::Input,
+        effects: &mut Vec<simulated::Effect>,
+    ) {
+        let input = match input {
+            simulated::Input::Message { from, payload } => {
+                let message = payload.downcast::<Message>().expect("nodes send only messages");
+                Input::Message { from: from.0, message: Arc::unwrap_or_clone(message) }
+            }
+            simulated::Input::Call { call, payload } => match payload.downcast_ref::<Asked>() {
+                Some(Asked::Request(request)) => {
+                    self.calls.insert(request.client, (request.number, call));
+                    Input::Request(*request)
+                }
+                Some(Asked::Status) | None => {
+                    let payload = Arc::new(Answered::Status(self.node.status()));
+                    effects.push(simulated::Effect::Reply { call, payload });
+                    return;
+                }
+            },
+            simulated::Input::Tick => Input::Tick,
+            simulated::Input::Synced => Input::Synced,
+        };
+        let mut wanted = std::mem::take(&mut self.effects);
+        self.node.step(now(time), input, &mut wanted);
+        for effect in wanted.drain(..) {
+            self.perform(effect, effects);
+        }
+        self.effects = wanted;
+    }
+
+    fn deadline_ns(&self) -> Option<u64> {
+        Some(self.node.deadline_ns())
+    }
+}
+
+fn now(time: NodeTime) -> Now {
+    Now { monotonic_ns: time.monotonic_ns, wall_ns: time.wall_ns }
+}

@@ -1,0 +1,114 @@
+//! What every system under test is to the harness.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use perjury_history::{MicroOp, NodeId, Process, Version};
+use perjury_lab::Lab;
+use thiserror::Error;
+
+/// What came of one operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It happened.
+    Ok {
+        /// The operation with its answers filled in.
+        micro_ops: Vec<MicroOp>,
+        /// The node that executed it, where the store tells.
+        node: Option<NodeId>,
+        /// The version written or read, where the store tells.
+        version: Option<Version>,
+    },
+    /// It certainly did not happen, and why: the same words for the same cause.
+    Fail(String),
+    /// It may have happened, and why that is not known.
+    Info(String),
+}
+
+/// One connection, used by one process. Never retried behind the harness's back.
+#[async_trait]
+pub trait Client: Send {
+    /// Executes one operation and waits for its outcome, for no longer than the session's time-out.
+    async fn invoke(&mut self, operation: &[MicroOp]) -> Answer;
+}
+
+/// Who a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// The process that will use it.
+    pub process: Process,
+    /// How long it waits for an answer.
+    pub timeout_ns: u64,
+}
+
+/// What a store can do; checked against the workload and the nemesis before anything starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    /// The functions that its clients offer, by [`MicroOp::function`].
+    pub functions: BTreeSet<&'static str>,
+    /// Whether it has leaders, so that faults can be aimed at `primaries`.
+    pub primaries: bool,
+}
+
+/// A store could not be put on its lab, or did not come up.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum StoreError {
+    /// The settings contradict each other or the lab.
+    #[error("{0}")]
+    Settings(String),
+    /// It cannot be put on this kind of lab.
+    #[error("expected one of the labs {expected} for the store {store}, found {found}")]
+    Lab {
+        /// The store's name.
+        store: String,
+        /// Labs that would do.
+        expected: String,
+        /// The lab that was given.
+        found: String,
+    },
+    /// It did not serve within the time allowed.
+    #[error("the store did not serve on every node within {waited_ms} ms: {problem}")]
+    NotReady {
+        /// Milliseconds waited.
+        waited_ms: u64,
+        /// What was missing at the end.
+        problem: String,
+    },
+}
+
+/// A system under test. Says what it can do; knows how to put itself on a lab.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// The name in campaign files and reports.
+    fn name(&self) -> &'static str;
+
+    /// The settings that matter, in one line for people.
+    fn describe(&self) -> String;
+
+    /// What it can do.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Puts it on a node; it does not run yet.
+    ///
+    /// # Errors
+    /// If the settings or the lab do not allow it.
+    async fn install(&self, lab: &Lab, node: NodeId) -> Result<(), StoreError>;
+
+    /// Starts it on a node: after installation, and again after a kill or a crash.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    async fn start(&self, lab: &Lab, node: NodeId) -> Result<(), StoreError>;
+
+    /// Waits until it serves: after the start, and after every fault is healed.
+    ///
+    /// # Errors
+    /// If it does not within `patience_ns`.
+    async fn await_ready(&self, lab: &Lab, patience_ns: u64) -> Result<(), StoreError>;
+
+    /// The nodes that take themselves for a leader now; those that do not answer are left out.
+    async fn primaries(&self, lab: &Lab) -> Vec<NodeId>;
+
+    /// Opens a connection to a node.
+    async fn connect(&self, lab: &Lab, node: NodeId, session: Session) -> Box<dyn Client>;
+}
