@@ -14,7 +14,9 @@
 //! Start reading at [`Generator`], then [`Workload`].
 
 pub mod generator;
+pub mod register;
 mod registry;
+pub mod simulate;
 mod workload;
 
 pub use generator::{Context, FreeProcess, Generator, Invocation, Next};
