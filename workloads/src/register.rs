@@ -15,7 +15,9 @@
 
 use std::collections::BTreeSet;
 
-use perjury_checkers::Checker;
+use perjury_checkers::{
+    Checker, Convergence, Leaders, Linearizability, LostWrites, Progress, SessionGuarantees,
+};
 use perjury_history::{Event, EventKind, History, Key, MicroOp, Reading, Value};
 use rand::RngExt as _;
 use rand_pcg::Pcg64;
@@ -165,7 +167,14 @@ impl Workload for Register {
     }
 
     fn checkers(&self) -> Vec<Box<dyn Checker>> {
-        Vec::new()
+        vec![
+            Box::new(Linearizability),
+            Box::new(SessionGuarantees),
+            Box::new(LostWrites),
+            Box::new(Convergence),
+            Box::new(Leaders),
+            Box::new(Progress),
+        ]
     }
 }
 
