@@ -17,11 +17,26 @@
 mod analysis;
 mod anomaly;
 mod context;
+mod convergence;
+mod leaders;
+mod linearizability;
+mod lost_writes;
 mod model;
+mod progress;
+mod session_guarantees;
+mod statistics;
 mod verdict;
+mod wording;
 
 pub use analysis::Analysis;
 pub use anomaly::{Anomaly, AnomalyKind, Edge, Witness, WitnessOperation};
 pub use context::{Checker, Context};
+pub use convergence::Convergence;
+pub use leaders::{Leaders, Leadership, leaderships};
+pub use linearizability::Linearizability;
+pub use lost_writes::LostWrites;
 pub use model::Model;
+pub use progress::Progress;
+pub use session_guarantees::SessionGuarantees;
+pub use statistics::{Counts, FunctionStatistics, Quantiles, Statistics, statistics};
 pub use verdict::{Judgement, Verdict};

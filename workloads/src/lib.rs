@@ -4,6 +4,25 @@
 //! [`Generator`]: a deterministic machine that is asked what to do next whenever a process is free,
 //! and is told of everything that happens.
 //!
+//! ```
+//! use perjury_workloads::simulate::{Simulation, run_workload};
+//! use perjury_workloads::{RunPlan, no_options, workload};
+//!
+//! let register = workload("register", no_options())?;
+//! let plan = RunPlan {
+//!     seed: 1,
+//!     rate_hz: 1_000.0,
+//!     time_limit_ns: 1_000_000_000,
+//!     operation_limit: None,
+//!     concurrency: 10,
+//!     nodes: 5,
+//! };
+//! // No store at hand: a perfect one in memory.
+//! let entries = run_workload(&*register, &plan, Simulation::default())?;
+//! assert!(entries.len() > 1_000);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! Invariants
 //! - No clock, no thread, no async runtime: time is handed in, and waiting is a value that is
 //!   handed out.
@@ -14,7 +33,9 @@
 //! Start reading at [`Generator`], then [`Workload`].
 
 pub mod generator;
+pub mod register;
 mod registry;
+pub mod simulate;
 mod workload;
 
 pub use generator::{Context, FreeProcess, Generator, Invocation, Next};

@@ -1,10 +1,11 @@
 //! Workloads by name, with options from a file.
 
-use serde::Deserializer;
 use serde::de::value::MapDeserializer;
+use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
 use crate::Workload;
+use crate::register::{self, Register, RegisterOptions};
 
 /// Why there is no such workload.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -49,7 +50,7 @@ fn hint(nearest: Option<&'static str>) -> String {
 
 /// The names of all workloads.
 pub fn names() -> &'static [&'static str] {
-    &["register"]
+    &[register::NAME]
 }
 
 /// The workload of that name. `options` is any map that serde can read: a table of a campaign file,
@@ -59,13 +60,87 @@ pub fn names() -> &'static [&'static str] {
 /// If the name or an option is unknown, or an option's value is out of range.
 pub fn workload<'de, D: Deserializer<'de>>(
     name: &str,
-    _options: D,
+    options: D,
 ) -> Result<Box<dyn Workload>, WorkloadError> {
-    let nearest = names().iter().copied().find(|known| strsim::jaro_winkler(known, name) > 0.8);
-    Err(WorkloadError::UnknownName { found: name.to_owned(), known: names().to_vec(), nearest })
+    match name {
+        register::NAME => {
+            let options: RegisterOptions = read_options(register::NAME, options)?;
+            Ok(Box::new(Register::new(options)?))
+        }
+        _ => Err(unknown_name(name)),
+    }
+}
+
+fn read_options<'de, O: Deserialize<'de>, D: Deserializer<'de>>(
+    workload: &'static str,
+    options: D,
+) -> Result<O, WorkloadError> {
+    O::deserialize(options)
+        .map_err(|error| WorkloadError::Options { workload, problem: error.to_string() })
+}
+
+fn unknown_name(found: &str) -> WorkloadError {
+    let likeness = |known: &&str| strsim::jaro_winkler(known, found);
+    let nearest = names().iter().copied().filter(|known| likeness(known) > 0.8);
+    let nearest = nearest.max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
+    WorkloadError::UnknownName { found: found.to_owned(), known: names().to_vec(), nearest }
 }
 
 /// No options: every default.
 pub fn no_options() -> impl Deserializer<'static, Error = serde::de::value::Error> {
     MapDeserializer::new(std::iter::empty::<(&'static str, &'static str)>())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn refused(name: &str, options: Value, expected: &str) {
+        let error = workload(name, options).err().expect("it is refused").to_string();
+        assert_eq!(error, expected);
+    }
+
+    #[test]
+    fn every_name_has_its_workload() {
+        for &name in names() {
+            assert_eq!(workload(name, no_options()).expect("it exists").name(), name);
+            assert_eq!(workload(name, json!({})).expect("it exists").name(), name);
+        }
+    }
+
+    #[test]
+    fn unknown_names_are_refused_with_a_hint() {
+        let expected =
+            "expected a workload (register), found `registers`; did you mean `register`?";
+        refused("registers", json!({}), expected);
+        refused("queue", json!({}), "expected a workload (register), found `queue`");
+    }
+
+    #[test]
+    fn options_are_checked() {
+        let unknown = workload("register", json!({ "key": 3 })).err().expect("it is refused");
+        assert!(unknown.to_string().starts_with(
+            "workload `register`: unknown field `key`, expected one of `keys`, `operations-per-key`"
+        ));
+        refused(
+            "register",
+            json!({ "keys": 0 }),
+            "workload `register`: expected `keys` to be at least 1, found 0; \
+             leave it out for the default",
+        );
+        refused(
+            "register",
+            json!({ "cas-share": -1.0 }),
+            "workload `register`: expected `cas-share` to be 0 or a positive number, found -1; \
+             shares are relative to each other, such as 0.5, 0.25 and 0.25",
+        );
+        refused(
+            "register",
+            json!({ "write-share": 0 }),
+            "workload `register`: expected `write-share` to be positive, found 0; \
+             without writes there is nothing to read; compare-and-sets need a value",
+        );
+    }
 }

@@ -1,0 +1,74 @@
+//! Keys that retire, so that what a checker has to decide about one key stays small.
+
+use std::collections::BTreeMap;
+
+use perjury_history::Key;
+use rand::RngExt as _;
+use rand_pcg::Pcg64;
+
+/// A few active keys, each with what the caller notes about it. A key that has been picked often
+/// enough is replaced by a fresh number; numbers count up from 0 and are never used again.
+#[derive(Debug)]
+pub struct Keys<S> {
+    active: Vec<ActiveKey<S>>,
+    /// Position in `active`.
+    positions: BTreeMap<Key, usize>,
+    picks_per_key: u64,
+    keys_max: u64,
+    /// Keys given so far; also the next number.
+    given: u64,
+}
+
+/// A key in use.
+#[derive(Debug)]
+pub struct ActiveKey<S> {
+    /// Its number.
+    pub key: Key,
+    /// What the caller notes about it; a fresh key has the default.
+    pub notes: S,
+    picks: u64,
+}
+
+impl<S: Default> Keys<S> {
+    /// `active` keys at a time (at least one), each picked `picks_per_key` times before it retires,
+    /// and `keys_max` in all: when they are used up, the last ones stay in use.
+    pub fn new(active: u32, picks_per_key: u64, keys_max: u64) -> Self {
+        let mut keys = Self {
+            active: Vec::new(),
+            positions: BTreeMap::new(),
+            picks_per_key,
+            keys_max,
+            given: 0,
+        };
+        for position in 0..u64::from(active).min(keys_max).max(1) as usize {
+            let fresh = keys.fresh(position);
+            keys.active.push(fresh);
+        }
+        keys
+    }
+
+    /// A random active key.
+    pub fn pick(&mut self, rng: &mut Pcg64) -> &mut ActiveKey<S> {
+        let position = rng.random_range(0..self.active.len() as u32) as usize;
+        let used_up = self.active[position].picks >= self.picks_per_key;
+        if used_up && self.given < self.keys_max {
+            self.positions.remove(&self.active[position].key);
+            self.active[position] = self.fresh(position);
+        }
+        let chosen = &mut self.active[position];
+        chosen.picks += 1;
+        chosen
+    }
+
+    /// The notes about a key; `None` once it has retired.
+    pub fn notes(&mut self, key: Key) -> Option<&mut S> {
+        self.positions.get(&key).map(|&position| &mut self.active[position].notes)
+    }
+
+    fn fresh(&mut self, position: usize) -> ActiveKey<S> {
+        let key = self.given as Key;
+        self.given += 1;
+        self.positions.insert(key, position);
+        ActiveKey { key, notes: S::default(), picks: 0 }
+    }
+}
