@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
-use crate::history::{Outcome, Row};
+use crate::history::Outcome;
+use crate::rows::Completion;
 use crate::{Entry, Event, EventKind, History, MicroOp, OperationId, Process};
 
 /// Why an entry does not fit the history before it.
@@ -48,6 +49,17 @@ impl HistoryBuilder {
                 self.last_time_ns
             )));
         }
+        let micro_ops = match &entry {
+            Entry::Operation(event) => event.micro_ops.len(),
+            Entry::Fault(_) => 0,
+        };
+        if self.entries.max(self.history.micro_ops.len() + micro_ops) >= u32::MAX as usize {
+            return Err(self.problem(format!(
+                "expected fewer than {} entries and micro-operations, found more; \
+                 record shorter runs or split the history by key",
+                u32::MAX
+            )));
+        }
         match entry {
             Entry::Fault(fault) => self.history.faults.push(fault),
             Entry::Operation(event) if event.kind == EventKind::Invoke => self.invoke(event)?,
@@ -62,7 +74,13 @@ impl HistoryBuilder {
     /// The history so far. Operations that are still open have an unknown outcome.
     pub fn finish(mut self) -> History {
         self.history.entries = self.entries;
+        self.history.shrink_to_fit();
         self.history
+    }
+
+    /// The next entry's index; [`push`](Self::push) sees to it that it fits.
+    fn index(&self) -> u32 {
+        self.entries as u32
     }
 
     fn problem(&self, problem: String) -> HistoryError {
@@ -82,18 +100,7 @@ impl HistoryBuilder {
         }
         let id = OperationId(self.history.rows.len() as u32);
         self.open.insert(event.process, id);
-        self.history.rows.push(Row {
-            process: event.process,
-            outcome: Outcome::Info,
-            invoked: self.entries as u32,
-            completed: u32::MAX,
-            invoked_ns: event.time_ns,
-            completed_ns: u64::MAX,
-            node: event.node,
-            served_by: None,
-            version: None,
-            error: None,
-        });
+        self.history.rows.invoke(event.process, self.index(), event.time_ns, event.node);
         self.history.micro_ops.extend(event.micro_ops.into_iter().map(MicroOp::without_result));
         self.history.offsets.push(self.history.micro_ops.len() as u32);
         Ok(())
@@ -125,17 +132,19 @@ impl HistoryBuilder {
         }
         self.open.remove(&event.process);
         let error = event.error.map(|text| self.intern_error(text));
-        let row = &mut self.history.rows[id.0 as usize];
-        row.outcome = match event.kind {
-            EventKind::Ok => Outcome::Ok,
-            EventKind::Fail => Outcome::Fail,
-            EventKind::Info | EventKind::Invoke => Outcome::Info,
+        let completion = Completion {
+            outcome: match event.kind {
+                EventKind::Ok => Outcome::Ok,
+                EventKind::Fail => Outcome::Fail,
+                EventKind::Info | EventKind::Invoke => Outcome::Info,
+            },
+            entry: self.index(),
+            time_ns: event.time_ns,
+            served_by: event.node,
+            version: event.version,
+            error,
         };
-        row.completed = self.entries as u32;
-        row.completed_ns = event.time_ns;
-        row.served_by = event.node;
-        row.version = event.version;
-        row.error = error;
+        self.history.rows.complete(id.0 as usize, &completion);
         Ok(())
     }
 

@@ -1,4 +1,6 @@
 //! The history in memory: one row per operation, micro-operations in one array beside them.
+//!
+//! Ten million operations of one micro-operation each fit in 1 GiB.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,6 +8,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use crate::rows::Rows;
 use crate::{FaultEvent, Key, MicroOp, NodeId, Process, Version};
 
 /// Position of an operation in its history, by order of invocation, from 0.
@@ -77,24 +80,10 @@ impl Operation<'_> {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Row {
-    pub(crate) process: Process,
-    pub(crate) outcome: Outcome,
-    pub(crate) invoked: u32,
-    pub(crate) completed: u32,
-    pub(crate) invoked_ns: u64,
-    pub(crate) completed_ns: u64,
-    pub(crate) node: Option<NodeId>,
-    pub(crate) served_by: Option<NodeId>,
-    pub(crate) version: Option<Version>,
-    pub(crate) error: Option<u32>,
-}
-
 /// A finished, well-formed record. Built by [`crate::HistoryBuilder`]; never changed afterwards.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct History {
-    pub(crate) rows: Vec<Row>,
+    pub(crate) rows: Rows,
     /// Where each operation's micro-operations end; one more than there are operations.
     pub(crate) offsets: Vec<u32>,
     pub(crate) micro_ops: Vec<MicroOp>,
@@ -107,7 +96,7 @@ pub struct History {
 impl Default for History {
     fn default() -> Self {
         Self {
-            rows: Vec::new(),
+            rows: Rows::default(),
             offsets: vec![0],
             micro_ops: Vec::new(),
             faults: Vec::new(),
@@ -126,7 +115,7 @@ impl History {
 
     /// Whether no operation was recorded.
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.len() == 0
     }
 
     /// Number of entries in the record: events of operations and of faults.
@@ -144,19 +133,19 @@ impl History {
     /// # Panics
     /// If `id` is not of this history.
     pub fn get(&self, id: OperationId) -> Operation<'_> {
-        let row = &self.rows[id.0 as usize];
+        let row = id.0 as usize;
         Operation {
             id,
-            process: row.process,
-            outcome: row.outcome,
-            invoked: row.invoked,
-            completed: (row.completed != u32::MAX).then_some(row.completed),
-            invoked_ns: row.invoked_ns,
-            completed_ns: (row.completed_ns != u64::MAX).then_some(row.completed_ns),
-            node: row.node,
-            served_by: row.served_by,
-            version: row.version,
-            error: row.error.map(|index| self.errors[index as usize].as_str()),
+            process: self.rows.process(row),
+            outcome: self.rows.outcome(row),
+            invoked: self.rows.invoked(row),
+            completed: self.rows.completed(row),
+            invoked_ns: self.rows.invoked_ns(row),
+            completed_ns: self.rows.completed_ns(row),
+            node: self.rows.node(row),
+            served_by: self.rows.served_by(row),
+            version: self.rows.version(row),
+            error: self.rows.error(row).map(|index| self.errors[index].as_str()),
             micro_ops: &self.micro_ops[self.micro_op_range(id)],
         }
     }
@@ -197,5 +186,45 @@ impl History {
     pub(crate) fn micro_op_range(&self, id: OperationId) -> Range<usize> {
         let index = id.0 as usize;
         self.offsets[index] as usize..self.offsets[index + 1] as usize
+    }
+    pub(crate) fn shrink_to_fit(&mut self) {
+        self.rows.shrink_to_fit();
+        self.offsets.shrink_to_fit();
+        self.micro_ops.shrink_to_fit();
+        self.faults.shrink_to_fit();
+        self.errors.shrink_to_fit();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Entry, Event, EventKind, HistoryBuilder};
+
+    #[test]
+    fn ten_million_operations_fit_in_a_gibibyte() {
+        const OPERATIONS: u32 = 1_000_000;
+        let mut builder = HistoryBuilder::new();
+        for number in 0..OPERATIONS {
+            for kind in [EventKind::Invoke, EventKind::Ok] {
+                builder
+                    .push(Entry::Operation(Event {
+                        time_ns: u64::from(number),
+                        process: Process(number % 10),
+                        kind,
+                        micro_ops: vec![MicroOp::Write { key: 1, value: number.into() }],
+                        node: Some(NodeId(number % 5)),
+                        version: Some(Version { epoch: 1, position: number.into() }),
+                        error: None,
+                    }))
+                    .expect("well formed");
+            }
+        }
+        let history = builder.finish();
+        let bytes = history.rows.bytes()
+            + history.offsets.capacity() * size_of::<u32>()
+            + history.micro_ops.capacity() * size_of::<MicroOp>();
+        let per_operation = bytes as f64 / f64::from(OPERATIONS);
+        assert!(per_operation <= 107.0, "{per_operation} bytes per operation");
     }
 }

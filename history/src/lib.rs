@@ -34,6 +34,7 @@ mod event;
 mod history;
 mod notation;
 mod operation;
+mod rows;
 
 pub use builder::{HistoryBuilder, HistoryError};
 pub use event::{Entry, Event, EventKind, FaultEvent, FaultStage};
