@@ -1,2 +1,7 @@
 //! The `perjury` command.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    perjury::commands::main()
+}

@@ -13,7 +13,9 @@
 //!
 //! Start reading at [`Store`], then [`replica`].
 
+mod registry;
 pub mod replica;
 mod store;
 
+pub use registry::{names, store};
 pub use store::{Answer, Capabilities, Client, Session, Store, StoreError};

@@ -1,0 +1,144 @@
+//! From a file and flags to a [`Campaign`].
+
+use std::path::Path;
+
+use serde::Deserialize;
+use toml::{Table, Value};
+
+use super::suggest::with_suggestion;
+use super::{Campaign, TestPlan, TestSettings};
+use crate::error::Error;
+
+/// The campaign that runs when none is named, so that a first run needs nothing but the command.
+pub const FIRST_LOOK: &str = include_str!("../../../campaigns/first-look.toml");
+
+/// What the command line changes about every test.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// Settings by path (`store.acknowledge`), each with its value.
+    pub settings: Vec<(String, Value)>,
+    /// Only tests with one of these in their name; all if empty.
+    pub tests: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    defaults: Table,
+    #[serde(default)]
+    test: Vec<Table>,
+}
+
+/// Reads a campaign. `source` names it in messages.
+///
+/// # Errors
+/// If it is not a campaign, or one of its tests cannot be run.
+pub fn load(source: &str, text: &str, overrides: &Overrides) -> Result<Campaign, Error> {
+    let file: File = toml::from_str(text)
+        .map_err(|error| Error::usage(format!("{source}: {}", with_suggestion(&error.to_string()))))?;
+    let mut plans = Vec::new();
+    for (index, test) in file.test.into_iter().enumerate() {
+        let place = |problem: &str| {
+            Error::usage(format!("{source}: test {}: {}", index + 1, with_suggestion(problem)))
+        };
+        let mut settings = file.defaults.clone();
+        let mut test = test;
+        let matrix = test.remove("matrix").or_else(|| settings.remove("matrix"));
+        settings.extend(test);
+        for (path, value) in &overrides.settings {
+            set(&mut settings, path, value.clone()).map_err(|problem| place(&problem))?;
+        }
+        for table in combinations(settings, matrix).map_err(|problem| place(&problem))? {
+            let settings: TestSettings =
+                table.try_into().map_err(|error: toml::de::Error| place(error.message()))?;
+            let wanted = |name: &String| settings.name.contains(name.as_str());
+            if !overrides.tests.is_empty() && !overrides.tests.iter().any(wanted) {
+                continue;
+            }
+            for &seed in &settings.seeds {
+                let plan = TestPlan::new(&settings, seed);
+                plans.push(plan.map_err(|mut error| {
+                    error.message = format!("{source}: {}", error.message);
+                    error
+                })?);
+            }
+            if settings.seeds.is_empty() {
+                return Err(place("expected at least one seed in `seeds`, found none"));
+            }
+        }
+    }
+    if plans.is_empty() {
+        let error = Error::usage(format!("{source}: expected at least one test, found none"));
+        return Err(match overrides.tests.is_empty() {
+            true => error.hint("a test begins with a line `[[test]]`"),
+            false => error.hint("`--test` takes a part of a test's name"),
+        });
+    }
+    let stem = Path::new(source).file_stem().and_then(|stem| stem.to_str());
+    Ok(Campaign { name: stem.unwrap_or("campaign").to_owned(), plans })
+}
+
+/// Sets `path` (keys with dots between) within a table.
+fn set(table: &mut Table, path: &str, value: Value) -> Result<(), String> {
+    match path.split_once('.') {
+        None => {
+            table.insert(path.to_owned(), value);
+            Ok(())
+        }
+        Some((first, rest)) => {
+            let inner = table.entry(first).or_insert_with(|| Value::Table(Table::new()));
+            // A plain name stands for a table with that `kind`.
+            if let Value::String(kind) = inner {
+                let kind = Value::String(std::mem::take(kind));
+                *inner = Value::Table(Table::from_iter([("kind".to_owned(), kind)]));
+            }
+            match inner {
+                Value::Table(inner) => set(inner, rest, value),
+                other => Err(format!("expected `{first}` to be a table, found {other}")),
+            }
+        }
+    }
+}
+
+/// The table once for each combination of the matrix's values.
+fn combinations(settings: Table, matrix: Option<Value>) -> Result<Vec<Table>, String> {
+    let matrix = match matrix {
+        None => return Ok(vec![settings]),
+        Some(Value::Table(matrix)) => matrix,
+        Some(other) => return Err(format!("expected `matrix` to be a table, found {other}")),
+    };
+    let mut tables = vec![settings];
+    for (key, values) in matrix {
+        let Value::Array(values) = values else {
+            return Err(format!("expected `matrix.{key}` to be a list, found {values}"));
+        };
+        let mut more = Vec::new();
+        for table in &tables {
+            for (index, value) in values.iter().enumerate() {
+                let mut table = table.clone();
+                let name = table.get("name").and_then(Value::as_str).unwrap_or_default();
+                let name = format!("{name}-{}", label(value, index));
+                table.insert("name".to_owned(), Value::String(name));
+                table.insert(key.clone(), value.clone());
+                more.push(table);
+            }
+        }
+        tables = more;
+    }
+    Ok(tables)
+}
+
+/// What distinguishes one value of a matrix in a test's name.
+fn label(value: &Value, index: usize) -> String {
+    let text = match value {
+        Value::Array(items) if items.iter().all(Value::is_str) => {
+            let names: Vec<_> = items.iter().filter_map(Value::as_str).collect();
+            if names.is_empty() { "none".to_owned() } else { names.join("-") }
+        }
+        Value::String(text) => text.clone(),
+        Value::Integer(_) | Value::Float(_) | Value::Boolean(_) => value.to_string(),
+        _ => (index + 1).to_string(),
+    };
+    text.replace([':', '@', '+'], "-")
+}

@@ -1,0 +1,147 @@
+//! What is to be run: every test with every seed, checked before anything starts.
+
+use std::sync::Arc;
+
+use perjury_nemesis::Schedule;
+use perjury_stores::Store;
+use perjury_workloads::{RunPlan, Workload};
+
+use super::TestSettings;
+use crate::error::Error;
+
+/// The tests of a campaign.
+pub struct Campaign {
+    /// The file's name without its ending, or what stands for it.
+    pub name: String,
+    /// One for each test and seed.
+    pub plans: Vec<TestPlan>,
+}
+
+/// One run to be.
+#[derive(Clone)]
+pub struct TestPlan {
+    /// The test; its `seeds` are only this run's.
+    pub settings: TestSettings,
+    /// The run's seed.
+    pub seed: u64,
+    /// The system under test.
+    pub store: Arc<dyn Store>,
+    /// What clients do and who judges it.
+    pub workload: Arc<dyn Workload>,
+    /// When which faults happen.
+    pub schedule: Schedule,
+}
+
+impl TestPlan {
+    /// Checks that lab, store, workload and faults fit together.
+    ///
+    /// # Errors
+    /// If a name or a setting is unknown, a figure is out of range, or the store cannot do what the
+    /// workload or the nemesis needs.
+    pub fn new(settings: &TestSettings, seed: u64) -> Result<Self, Error> {
+        check_ranges(settings)?;
+        let mut settings = settings.clone();
+        settings.seeds = vec![seed];
+        let store_settings = serde_json::Value::Object(settings.store.settings.clone());
+        let store = perjury_stores::store(&settings.store.kind, store_settings, settings.nodes)
+            .map_err(|error| refused(&settings, &super::suggest::with_suggestion(&error.to_string())))?;
+        let options = serde_json::Value::Object(settings.workload.settings.clone());
+        let workload = perjury_workloads::workload(&settings.workload.kind, options)
+            .map_err(|error| refused(&settings, &super::suggest::with_suggestion(&error.to_string())))?;
+        let schedule = settings.schedule();
+        check_fit(&settings, store.as_ref(), workload.as_ref(), &schedule)?;
+        let (store, workload) = (Arc::from(store), Arc::from(workload));
+        Ok(Self { settings, seed, store, workload, schedule })
+    }
+
+    /// What the workload's generators need to know.
+    pub fn run_plan(&self) -> RunPlan {
+        RunPlan {
+            seed: self.seed,
+            rate_hz: self.settings.rate,
+            time_limit_ns: self.settings.time_limit.ns,
+            operation_limit: self.settings.operation_limit,
+            concurrency: self.settings.concurrency,
+            nodes: self.settings.nodes,
+        }
+    }
+}
+
+fn refused(settings: &TestSettings, problem: &str) -> Error {
+    Error::usage(format!("test `{}`: {problem}", settings.name))
+}
+
+fn check_ranges(settings: &TestSettings) -> Result<(), Error> {
+    let name = &settings.name;
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
+        return Err(Error::usage(format!(
+            "expected a test's name of letters, digits, `-`, `_` and `.` (it names a folder), \
+             found `{name}`"
+        )));
+    }
+    let counts = [
+        ("nodes", settings.nodes, 100),
+        ("concurrency", settings.concurrency, 100_000),
+        ("seeds", settings.seeds.len() as u32, 1_000_000),
+    ];
+    for (what, found, most) in counts {
+        if !(1..=most).contains(&found) {
+            let problem = format!("expected `{what}` to be from 1 to {most}, found {found}");
+            return Err(refused(settings, &problem));
+        }
+    }
+    if !settings.rate.is_finite() || settings.rate <= 0.0 {
+        let problem = format!("expected `rate` to be above 0 a second, found {}", settings.rate);
+        return Err(refused(settings, &problem));
+    }
+    if settings.operation_timeout.ns == 0 {
+        return Err(refused(settings, "expected an `operation-timeout` above 0, found 0s"));
+    }
+    if !settings.nemesis.is_empty() && settings.nemesis_interval.ns == 0 {
+        return Err(refused(settings, "expected a `nemesis-interval` above 0, found 0s"));
+    }
+    if !settings.nemesis.is_empty() && !settings.script.is_empty() {
+        let problem = "expected `nemesis` or `script`, found both; put all faults into one of them";
+        return Err(refused(settings, problem));
+    }
+    Ok(())
+}
+
+fn check_fit(
+    settings: &TestSettings,
+    store: &dyn Store,
+    workload: &dyn Workload,
+    schedule: &Schedule,
+) -> Result<(), Error> {
+    let offers = store.capabilities();
+    let needs = workload.needs();
+    let missing: Vec<_> = needs.difference(&offers.functions).copied().collect();
+    if !missing.is_empty() {
+        let offered: Vec<_> = offers.functions.iter().copied().collect();
+        return Err(refused(
+            settings,
+            &format!(
+                "the workload `{}` needs {}, which the store `{}` cannot do; it offers {}",
+                workload.name(),
+                missing.join(", "),
+                store.name(),
+                offered.join(", ")
+            ),
+        )
+        .hint("choose another workload, or options of it that do without"));
+    }
+    for fault in schedule.faults() {
+        if fault.needs_primaries() && !offers.primaries {
+            let store = store.name();
+            let problem = format!("`{fault}` is aimed at leaders and the store `{store}` has none");
+            return Err(refused(settings, &problem));
+        }
+        if let Some(node) = fault.named_nodes().iter().find(|node| node.0 >= settings.nodes) {
+            let nodes = settings.nodes;
+            let problem = format!("`{fault}` is aimed at {node}, and there are only n1 to n{nodes}");
+            return Err(refused(settings, &problem));
+        }
+    }
+    Ok(())
+}

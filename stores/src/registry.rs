@@ -1,0 +1,36 @@
+//! Stores by name, with settings from a file.
+
+use serde::Deserializer;
+use serde::de::Deserialize;
+
+use crate::replica::ReplicaStore;
+use crate::{Store, StoreError};
+
+/// The names of all stores, each with what it is.
+pub fn names() -> &'static [(&'static str, &'static str)] {
+    &[("replica", "the embedded replicated store: every textbook mode and mistake is a setting")]
+}
+
+/// The store of that name. `settings` is any map that serde can read.
+///
+/// # Errors
+/// If the name or a setting is unknown, or the settings contradict each other or the number of
+/// nodes.
+pub fn store<'de, D: Deserializer<'de>>(
+    name: &str,
+    settings: D,
+    nodes: u32,
+) -> Result<Box<dyn Store>, StoreError> {
+    match name {
+        "replica" => {
+            let settings = perjury_replica::Settings::deserialize(settings)
+                .map_err(|error| StoreError::Settings(format!("store `{name}`: {error}")))?;
+            Ok(Box::new(ReplicaStore::new(settings, nodes)?))
+        }
+        _ => {
+            let known: Vec<_> = names().iter().map(|(name, _)| *name).collect();
+            let known = known.join(", ");
+            Err(StoreError::Settings(format!("expected a store ({known}), found `{name}`")))
+        }
+    }
+}
