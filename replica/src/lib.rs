@@ -2,6 +2,7 @@
 
 mod command;
 mod disk;
+mod leader_follower;
 mod log;
 mod message;
 mod node;

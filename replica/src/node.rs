@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Message, NodeId, Record, Reply, Request, Settings, Version};
+use crate::{
+    Message, NodeId, Record, Replication, Reply, Request, Settings, Version,
+    leader_follower::Replica,
+};
 
 /// What a node's own clocks show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,8 +92,13 @@ pub struct Status {
 /// One node of the store.
 #[derive(Clone, Debug)]
 pub struct Node {
-    id: NodeId,
-    settings: Settings,
+    family: Family,
+}
+
+/// One variant per [`Replication`].
+#[derive(Clone, Debug)]
+enum Family {
+    LeaderFollower(Box<Replica>),
 }
 
 impl Node {
@@ -112,32 +120,40 @@ impl Node {
         disk: Vec<Record>,
         now: Now,
     ) -> Self {
-        let _ = (nodes, seed, disk, now);
-        Self { id, settings: settings.clone() }
+        if let Err(error) = settings.check(nodes) {
+            panic!("settings must be checked before nodes are started: {error}");
+        }
+        assert!(id < nodes, "expected a node below {nodes}, found {id}");
+        let family = match settings.replication {
+            Replication::LeaderFollower => Family::LeaderFollower(Box::new(Replica::start(
+                id, nodes, settings, seed, disk, now,
+            ))),
+        };
+        Self { family }
     }
 
     /// Lets something happen; what is to be done about it is appended to `effects`.
     pub fn step(&mut self, now: Now, input: Input, effects: &mut Vec<Effect>) {
-        let _ = (now, input, effects, self.id, &self.settings);
+        match &mut self.family {
+            Family::LeaderFollower(replica) => replica.step(now, input, effects),
+        }
     }
 
     /// When to [`step`](Self::step) with [`Input::Tick`], on the node's monotonic clock;
-    /// `u64::MAX` for never. Changes with every step.
+    /// `u64::MAX` for never. Changes with every step. A node that has just started wants one at
+    /// once.
     #[must_use]
     pub fn deadline_ns(&self) -> u64 {
-        u64::MAX
+        match &self.family {
+            Family::LeaderFollower(replica) => replica.deadline_ns(),
+        }
     }
 
     /// How it is doing.
     #[must_use]
     pub fn status(&self) -> Status {
-        Status {
-            role: Role::Follower,
-            epoch: 1,
-            leader: None,
-            last: Version::default(),
-            commit_position: 0,
-            applied: Version::default(),
+        match &self.family {
+            Family::LeaderFollower(replica) => replica.status(),
         }
     }
 }
