@@ -33,7 +33,7 @@ pub struct NodeId(pub u32);
 
 impl fmt::Display for NodeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "n{}", self.0 + 1)
+        write!(f, "n{}", u64::from(self.0) + 1)
     }
 }
 
@@ -42,8 +42,9 @@ impl FromStr for NodeId {
 
     fn from_str(text: &str) -> Result<Self, String> {
         text.strip_prefix('n')
-            .and_then(|digits| digits.parse::<u32>().ok())
-            .and_then(|number| number.checked_sub(1))
+            .filter(|digits| digits.starts_with(|first: char| ('1'..='9').contains(&first)))
+            .and_then(|digits| digits.parse::<u64>().ok())
+            .and_then(|number| u32::try_from(number - 1).ok())
             .map(NodeId)
             .ok_or_else(|| format!("expected a node like `n1`, found `{text}`"))
     }
@@ -205,5 +206,20 @@ impl fmt::Display for MicroOp {
             MicroOp::Cas { key, old, new } => return write!(f, "cas {key} {old} {new}"),
         }?;
         result.map_or(Ok(()), |reading| write!(f, " -> {reading}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_node_has_one_name() {
+        for node in [NodeId(0), NodeId(8), NodeId(u32::MAX)] {
+            assert_eq!(node.to_string().parse(), Ok(node));
+        }
+        for other in ["n0", "n01", "n+1", "n", "1", "n4294967297", "n-1"] {
+            assert!(other.parse::<NodeId>().is_err(), "{other}");
+        }
     }
 }
