@@ -58,7 +58,7 @@ impl Recording {
         {
             open.problem.get_or_insert(error.to_string());
         }
-        (open.history.clone().finish(), open.problem.clone())
+        (std::mem::take(&mut open.history).finish(), open.problem.take())
     }
 
     fn open(&self) -> MutexGuard<'_, Open> {

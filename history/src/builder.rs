@@ -20,7 +20,7 @@ pub struct HistoryError {
 }
 
 /// Builds a [`History`] entry by entry.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct HistoryBuilder {
     history: History,
     open: BTreeMap<Process, OperationId>,

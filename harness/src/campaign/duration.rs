@@ -32,7 +32,9 @@ impl std::str::FromStr for Duration {
         parsed
             .and_then(|duration| u64::try_from(duration.as_nanos()).ok())
             .map(|ns| Duration { ns })
-            .ok_or_else(|| format!("expected a duration like `60s`, `1m30s` or `250ms`, found `{text}`"))
+            .ok_or_else(|| {
+                format!("expected a duration like `60s`, `1m30s` or `250ms`, found `{text}`")
+            })
     }
 }
 

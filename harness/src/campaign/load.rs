@@ -35,8 +35,9 @@ struct File {
 /// # Errors
 /// If it is not a campaign, or one of its tests cannot be run.
 pub fn load(source: &str, text: &str, overrides: &Overrides) -> Result<Campaign, Error> {
-    let file: File = toml::from_str(text)
-        .map_err(|error| Error::usage(format!("{source}: {}", with_suggestion(&error.to_string()))))?;
+    let file: File = toml::from_str(text).map_err(|error| {
+        Error::usage(format!("{source}: {}", with_suggestion(&error.to_string())))
+    })?;
     let mut plans = Vec::new();
     for (index, test) in file.test.into_iter().enumerate() {
         let place = |problem: &str| {
@@ -76,7 +77,8 @@ pub fn load(source: &str, text: &str, overrides: &Overrides) -> Result<Campaign,
         });
     }
     let stem = Path::new(source).file_stem().and_then(|stem| stem.to_str());
-    Ok(Campaign { name: stem.unwrap_or("campaign").to_owned(), plans })
+    let name = stem.unwrap_or("campaign").to_owned();
+    Ok(Campaign { name, text: text.to_owned(), plans })
 }
 
 /// Sets `path` (keys with dots between) within a table.

@@ -13,6 +13,8 @@ use crate::error::Error;
 pub struct Campaign {
     /// The file's name without its ending, or what stands for it.
     pub name: String,
+    /// The file as it stands.
+    pub text: String,
     /// One for each test and seed.
     pub plans: Vec<TestPlan>,
 }
@@ -44,10 +46,14 @@ impl TestPlan {
         settings.seeds = vec![seed];
         let store_settings = serde_json::Value::Object(settings.store.settings.clone());
         let store = perjury_stores::store(&settings.store.kind, store_settings, settings.nodes)
-            .map_err(|error| refused(&settings, &super::suggest::with_suggestion(&error.to_string())))?;
+            .map_err(|error| {
+                refused(&settings, &super::suggest::with_suggestion(&error.to_string()))
+            })?;
         let options = serde_json::Value::Object(settings.workload.settings.clone());
-        let workload = perjury_workloads::workload(&settings.workload.kind, options)
-            .map_err(|error| refused(&settings, &super::suggest::with_suggestion(&error.to_string())))?;
+        let workload =
+            perjury_workloads::workload(&settings.workload.kind, options).map_err(|error| {
+                refused(&settings, &super::suggest::with_suggestion(&error.to_string()))
+            })?;
         let schedule = settings.schedule();
         check_fit(&settings, store.as_ref(), workload.as_ref(), &schedule)?;
         let (store, workload) = (Arc::from(store), Arc::from(workload));
@@ -139,7 +145,8 @@ fn check_fit(
         }
         if let Some(node) = fault.named_nodes().iter().find(|node| node.0 >= settings.nodes) {
             let nodes = settings.nodes;
-            let problem = format!("`{fault}` is aimed at {node}, and there are only n1 to n{nodes}");
+            let problem =
+                format!("`{fault}` is aimed at {node}, and there are only n1 to n{nodes}");
             return Err(refused(settings, &problem));
         }
     }

@@ -61,21 +61,21 @@ impl ReplicaStore {
 
     /// What keeps the store from serving, if anything does.
     async fn trouble(lab: &SimulatedLab) -> Option<String> {
-        let (mut leaders, mut newest) = (Vec::new(), 0);
+        let mut leaders = Vec::new();
         for node in lab.nodes() {
             let Some(status) = Self::status(lab, node).await else {
                 return Some(format!("{node} does not answer"));
             };
-            newest = newest.max(status.last.position);
             if status.role == Role::Leader {
                 leaders.push((node, status));
             }
         }
-        let Some((leader, status)) = leaders.last() else {
+        let Some((leader, _)) = leaders.first() else {
             return Some("no node takes itself for the leader".to_owned());
         };
-        (status.commit_position < status.last.position)
-            .then(|| format!("{leader} has entries that are not committed yet"))
+        // Of several leaders, one that a majority follows is enough.
+        let mut settled = leaders.iter().map(|(_, it)| it.commit_position >= it.last.position);
+        (!settled.any(|it| it)).then(|| format!("{leader} has entries that no majority has yet"))
     }
 }
 

@@ -1,0 +1,84 @@
+//! The `perjury` command: one file per subcommand.
+
+mod check;
+mod completions;
+mod list;
+mod replay;
+mod report;
+mod run;
+mod show;
+mod table;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::error::Error;
+use crate::exit_code;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0   everything as expected
+  1   a violation, or an expectation that was not met (wins over all else)
+  2   inconclusive: a bound was reached, or there was nothing to judge
+  3   the harness or the lab failed
+  64  bad arguments, configuration or input files";
+
+/// Puts replicated stores under oath, breaks their network, clocks, disks and processes, and shows
+/// whether they lied.
+///
+/// Without a campaign, `perjury run` takes a first look at the embedded store: it needs nothing
+/// installed, no root and no cluster.
+#[derive(Debug, Parser)]
+#[command(name = "perjury", version, after_help = EXIT_CODES, propagate_version = true)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::Run),
+    Check(check::Check),
+    Show(show::Show),
+    Report(report::Report),
+    Replay(replay::Replay),
+    List(list::List),
+    Completions(completions::Completions),
+}
+
+/// Runs the command with the process's arguments.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are no errors; a closed pipe while printing them is none either.
+            let _ = error.print();
+            let code = if error.use_stderr() { exit_code::USAGE } else { exit_code::EXPECTED };
+            return ExitCode::from(code);
+        }
+    };
+    let outcome = match arguments.command {
+        Command::Run(command) => command.execute(),
+        Command::Check(command) => command.execute(),
+        Command::Show(command) => command.execute(),
+        Command::Report(command) => command.execute(),
+        Command::Replay(command) => command.execute(),
+        Command::List(command) => command.execute(),
+        Command::Completions(command) => command.execute(),
+    };
+    ExitCode::from(outcome.unwrap_or_else(|error| {
+        eprintln!("error: {error}");
+        error.exit_code()
+    }))
+}
+
+/// Prints to stdout. A reader that has gone away (`perjury show | head`) is no error.
+fn print(text: &str) -> Result<(), Error> {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => Err(Error::failure(format!("failed to write to standard output: {error}"))),
+        Ok(()) => Ok(()),
+    }
+}
