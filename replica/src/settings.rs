@@ -225,8 +225,8 @@ pub enum SettingsError {
     /// Semi-synchronous replication waits for followers that do not exist.
     #[error(
         "acknowledge = {{ semi-sync = {replicas} }} waits for {replicas} followers, but {nodes} \
-         nodes have {}: use 1 to {} here, or more nodes",
-        nodes - 1, nodes - 1
+         nodes have {}: wait for fewer, or use more nodes",
+        nodes - 1
     )]
     TooManyReplicas {
         /// How many followers it waits for.
