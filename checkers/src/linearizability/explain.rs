@@ -221,12 +221,9 @@ impl Contradiction<'_> {
                 "; {old} is older than {new}: {} at {}, before {}",
                 self.had_without_time(earlier),
                 seconds(end_ns(&self.history.get(earlier.id))),
-                match (follower.id == seen.id, follower.operation.written()) {
-                    (true, Some(_)) => "that was asked".to_owned(),
-                    (false, Some(_)) => {
-                        format!("{}'s {} was asked", began.process, self.words(&began))
-                    }
-                    (_, None) => format!("{} began to read {new}", began.process),
+                match follower.operation.written() {
+                    Some(_) => format!("the {} was asked for", self.words(&began)),
+                    None => format!("{} began to read {new}", began.process),
                 },
             );
             story.edges.push(Edge {
