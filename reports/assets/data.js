@@ -1,0 +1,69 @@
+// Reads the embedded columns (src/timeline.rs says what they mean) into typed arrays.
+const OUTCOMES = ["ok", "fail", "info"];
+
+function readData() {
+  const data = JSON.parse(byId("data").textContent);
+  const columns = data.columns, count = columns.process.length;
+  const invoked = new Float64Array(count), completed = new Float64Array(count), ids = new Uint32Array(count);
+  const first = new Uint32Array(count + 1), old = new Map();
+  let time = 0, id = 0, nextOld = 0;
+  const cas = columns.functions.indexOf("cas");
+  for (let i = 0; i < count; i++) {
+    time += columns.invoked[i];
+    invoked[i] = time;
+    completed[i] = columns.took[i] < 0 ? Infinity : time + columns.took[i];
+    id = columns.id ? id + columns.id[i] : i;
+    ids[i] = id;
+    first[i + 1] = first[i] + (columns.size ? columns.size[i] : 1);
+  }
+  columns.function.forEach((name, at) => { if (name === cas) old.set(at, columns.old[nextOld++]); });
+  return { ...data, columns, count, invoked, completed, ids, first, old };
+}
+
+const node = (number) => (number < 0 ? "" : `n${number + 1}`);
+const seconds = (us, decimals = 3) => `${(us / 1e6).toFixed(decimals)} s`;
+function duration(us) {
+  if (us < 1000) return `${us} µs`;
+  if (us < 1e6) return `${+(us / 1000).toPrecision(3)} ms`;
+  return `${+(us / 1e6).toPrecision(4)} s`;
+}
+const grouped = (number) => number.toLocaleString("en-US");
+
+/// Colour class of operation `i`: its only function, or "txn".
+function functionOf(data, i) {
+  const { first, columns } = data;
+  const name = columns.function[first[i]];
+  for (let at = first[i] + 1; at < first[i + 1]; at++) if (columns.function[at] !== name) return "txn";
+  return columns.functions[name] ?? "txn";
+}
+
+/// Operation `i` in words, as src/operation_text.rs has it.
+function labelOf(data, i) {
+  const { columns, first, old } = data, parts = [];
+  for (let at = first[i]; at < first[i + 1]; at++) {
+    const name = columns.functions[columns.function[at]], key = columns.key[at], value = columns.value[at];
+    if (name === "write") parts.push(`write ${key} := ${value}`);
+    else if (name === "cas") parts.push(`cas ${key}: ${old.get(at)} → ${value}`);
+    else parts.push(`${name} ${key}${columns.outcome[i] === 0 ? ` → ${value ?? "nil"}` : ""}`);
+  }
+  return parts.join(", ");
+}
+
+/// Everything about operation `i`: pairs of name and text.
+function detailsOf(data, i) {
+  const { columns } = data, completed = data.completed[i];
+  const asked = node(columns.node[i]), served = node(columns.served[i]);
+  const rows = [
+    ["index", grouped(data.ids[i])],
+    ["process", `p${columns.process[i]}`],
+    ["outcome", OUTCOMES[columns.outcome[i]] + (columns.outcome[i] === 2 ? " (may or may not have happened)" : "")],
+    ["error", columns.error[i] < 0 ? "" : columns.errors[columns.error[i]]],
+    ["node", served && asked && served !== asked ? `${served} (asked ${asked})` : served || asked],
+    ["invoked", seconds(data.invoked[i], 6)],
+    ["completed", completed === Infinity ? "never" : `${seconds(completed, 6)} (took ${duration(completed - data.invoked[i])})`],
+    ["version", Number(columns.epoch[i]) < 0 ? "" : `${columns.epoch[i]}.${columns.position[i]}`],
+  ];
+  return rows.filter(([, text]) => text !== "");
+}
+const HUES = { write: "write", read: "read", cas: "cas", inspect: "inspect" };
+const hueOf = (name) => HUES[name] ?? "other";

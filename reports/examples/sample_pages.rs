@@ -1,0 +1,81 @@
+//! Writes a run's page and a campaign's page to look at: `cargo run --example sample_pages -- FOLDER
+//! [OPERATIONS]`.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use perjury_checkers::Analysis;
+use perjury_reports::{
+    CampaignFacts, CampaignRow, RunFacts, RunReport, campaign_page, run_page, summary_sentence,
+};
+
+mod synthetic;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let folder = PathBuf::from(arguments.next().ok_or("expected a folder to write to")?);
+    let operations = arguments.next().map_or(Ok(60_000), |text| text.parse())?;
+    std::fs::create_dir_all(&folder)?;
+    let history = synthetic::history(operations, 42);
+    let analysis = synthetic::analysis(&history);
+    let facts = synthetic::facts();
+    let report = RunReport {
+        title: "failover-async",
+        history: &history,
+        analysis: &analysis,
+        facts: &facts,
+    };
+    run_page(&report)?;
+    let begin = Instant::now();
+    let page = run_page(&report)?;
+    eprintln!("{} operations: {} bytes in {:?}", history.len(), page.len(), begin.elapsed());
+    std::fs::write(folder.join("run.html"), page)?;
+    std::fs::write(folder.join("campaign.html"), campaign(&facts, &analysis)?)?;
+    Ok(())
+}
+
+fn campaign(facts: &RunFacts, analysis: &Analysis) -> Result<String, Box<dyn std::error::Error>> {
+    let models = |judged: &str| {
+        let names = ["linearizable", "durable", "single-leader", "monotonic-reads"];
+        names
+            .into_iter()
+            .map(|name| Ok((name.parse()?, judged.to_owned())))
+            .collect::<Result<_, String>>()
+    };
+    let row =
+        |test: &str, seed, judgement: &str, sentence: String, expected, violations: &[&str]| {
+            Ok::<_, String>(CampaignRow {
+                test: test.into(),
+                seed,
+                href: "run.html".into(),
+                sentence,
+                judgement: judgement.into(),
+                models: if judgement == "failed" { models("")? } else { models(judgement)? },
+                expected,
+                violations: violations.iter().map(ToString::to_string).collect(),
+                operations: 59_120,
+                wall_ms: 1_240,
+            })
+        };
+    let held = "Everything that was promised held.";
+    let told = summary_sentence(analysis);
+    let mut rows = vec![
+        row("failover-async", 1, "invalid", told.clone(), true, &["lost-write", "two-leaders"])?,
+        row("failover-async", 2, "invalid", told, false, &["lost-write", "two-leaders", "nonlinearizable"])?,
+        row("failover-quorum", 1, "valid", held.into(), true, &[])?,
+        row("failover-quorum", 2, "valid", held.into(), true, &[])?,
+        row("failover-sync", 1, "unknown", "No violation was found, but linearizable was not decided (10,000,000 steps were not enough).".into(), true, &[])?,
+        row("etcd / partition, kill", 1, "failed", "The lab failed: node n3 did not start within 60 s.".into(), false, &[])?,
+    ];
+    rows[5].href.clear();
+    rows[5].models.clear();
+    let facts = CampaignFacts {
+        started_utc: facts.started_utc.clone(),
+        wall_ms: Some(8_430),
+        perjury_version: facts.perjury_version.clone(),
+        reproduce: vec!["perjury run campaigns/failover.toml".into()],
+        settings: facts.settings.clone(),
+        notes: vec![],
+    };
+    Ok(campaign_page("failover", &rows, &facts)?)
+}

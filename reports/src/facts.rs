@@ -1,0 +1,74 @@
+//! What a page says about a run beside its history and its analysis.
+
+use perjury_checkers::Analysis;
+use perjury_history::History;
+use serde::{Deserialize, Serialize};
+
+/// Everything that the page of one run is made of.
+#[derive(Clone, Copy)]
+pub struct RunReport<'a> {
+    /// The page's title: usually the test's name.
+    pub title: &'a str,
+    /// What happened.
+    pub history: &'a History,
+    /// What the checkers say of it.
+    pub analysis: &'a Analysis,
+    /// The circumstances.
+    pub facts: &'a RunFacts,
+}
+
+/// The circumstances of a run, filled in by whoever ran it. Every field may be left at its default;
+/// the page then leaves it out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RunFacts {
+    /// The test's name.
+    pub test: String,
+    /// The store in one line: `replica: leader-follower, async, automatic failover`.
+    pub store: String,
+    /// The workload's name.
+    pub workload: String,
+    /// The lab's name.
+    pub lab: String,
+    /// How many nodes there were.
+    pub nodes: u32,
+    /// How many processes ran at once. A retired process's successor is its number plus this, so
+    /// that the timeline can draw both in one lane; 0 gives every process its own.
+    pub concurrency: u32,
+    /// The seed that everything random came from.
+    pub seed: u64,
+    /// When the run began, for people.
+    pub started_utc: String,
+    /// How long it took by the clock on the wall, in milliseconds.
+    pub wall_ms: Option<u64>,
+    /// The version of Perjury that ran it.
+    pub perjury_version: String,
+    /// Shell commands that run it again.
+    pub reproduce: Vec<String>,
+    /// The test's settings as TOML.
+    pub settings: String,
+    /// What was expected of the store, and whether it came so.
+    pub expectations: Vec<ExpectationResult>,
+    /// What a reader must know before believing the rest: interrupted, a lab failure.
+    pub notes: Vec<String>,
+}
+
+impl RunFacts {
+    /// Whether everything came as expected; `None` if nothing was expected.
+    pub(crate) fn as_expected(&self) -> Option<bool> {
+        let each = self.expectations.iter().map(|expectation| expectation.met);
+        each.reduce(|all, met| all && met)
+    }
+}
+
+/// One expectation and what became of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ExpectationResult {
+    /// What was expected: `linearizable holds`, `two-leaders is found`.
+    pub text: String,
+    /// Whether it came so.
+    pub met: bool,
+    /// What was found instead, or more about it; may be empty.
+    pub detail: String,
+}
