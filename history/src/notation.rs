@@ -46,7 +46,7 @@ pub fn key_name(key: Key) -> String {
 }
 
 impl History {
-    /// Reads a drawing; see the [module](self) for its rules.
+    /// Reads a drawing; see the module `notation` for its rules.
     ///
     /// # Errors
     /// If a line has no process, an operation cannot be read, or the history is malformed.

@@ -432,6 +432,30 @@ fn version_1_stays_readable() {
     assert!(arrow::read(&path).expect("it is readable").complete);
 }
 
+#[test]
+fn pyarrow_reads_it_too() {
+    const SCRIPT: &str = "
+import sys, pyarrow.ipc
+rows = pyarrow.ipc.open_stream(sys.argv[1]).read_all().to_pylist()
+print(len(rows), rows[3]['type'], rows[3]['position'], rows[4]['micro_ops'][0]['result'],
+      rows[5]['micro_ops'][0]['expected'], rows[2]['fault_nodes'], rows[7]['error'])
+";
+    let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".into());
+    let run = |arguments: &[&str]| Command::new(&python).args(arguments).output();
+    if !run(&["-c", "import pyarrow"]).is_ok_and(|output| output.status.success()) {
+        println!("skipped: no pyarrow");
+        return;
+    }
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/version-1.arrow");
+    let output = run(&["-c", SCRIPT, path]).expect("it ran before");
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout).trim(),
+        "10 ok 57 [] -1 ['n1', 'n3'] timeout — no answer",
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
 const CHILD: &str = "PERJURY_TEST_RECORD_TO";
 
 /// What `a_killed_process_loses_only_what_it_had_not_flushed` runs and kills; else it does nothing.
