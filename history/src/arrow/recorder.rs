@@ -1,5 +1,6 @@
 //! Writes a recording.
 
+use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -165,6 +166,16 @@ impl<W: Write> Recorder<W> {
             self.failed = true;
             RecordError::writing(&self.path, source)
         })
+    }
+}
+
+impl<W: Write> fmt::Debug for Recorder<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recorder")
+            .field("path", &self.path)
+            .field("entries", &self.entries)
+            .field("failed", &self.failed)
+            .finish_non_exhaustive()
     }
 }
 
