@@ -25,7 +25,8 @@
 //! - Invocations are paired with completions once, here.
 //! - This crate uses no other crate of Perjury, no clock and no randomness.
 //!
-//! Start reading at [`MicroOp`], then [`Event`], then [`History`].
+//! Start reading at [`MicroOp`], then [`Event`], then [`History`]; for files at `arrow`, for the
+//! screen at [`show`].
 
 #[cfg(feature = "arrow")]
 pub mod arrow;
@@ -35,6 +36,7 @@ mod history;
 mod notation;
 mod operation;
 mod rows;
+pub mod show;
 
 pub use builder::{HistoryBuilder, HistoryError};
 pub use event::{Entry, Event, EventKind, FaultEvent, FaultStage};

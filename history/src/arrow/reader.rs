@@ -1,5 +1,6 @@
 //! Reads a recording.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -148,6 +149,15 @@ impl<R: Read> Entries<R> {
                 format!("one with {computed:016x}, or batches missing before it"),
             )),
         }
+    }
+}
+
+impl<R> fmt::Debug for Entries<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entries")
+            .field("path", &self.stream.path)
+            .field("decoded", &self.stream.entries)
+            .finish_non_exhaustive()
     }
 }
 

@@ -24,7 +24,8 @@ pub(super) const FAULT: &str = "fault";
 /// rows the difference is most of the file.
 pub(super) const ALIGNMENT: usize = 8;
 
-/// Of 1, 3 and 9, 1 is the fastest, and no more than a few per cent larger on histories.
+/// Level 3 makes large batches 1 % smaller and takes a third longer to write them, level 6 makes
+/// them 3 % (small ones 6 %) smaller and takes four times as long.
 const ZSTD_LEVEL: i32 = 1;
 
 pub(super) fn micro_op_fields() -> Fields {
