@@ -41,13 +41,13 @@ use perjury_history::{History, Key, MicroOp, NodeId, Operation, OperationId, Out
 use perjury_history::{Reading, Version};
 
 use crate::final_state::{FinalState, Held, by_value, describe};
-use crate::{Leadership, leaderships};
 use crate::origins::{Origin, Origins};
 use crate::wording::{by, end_ns, mutation_of, nodes, seconds};
 use crate::{
     Anomaly, AnomalyKind, Checker, Context, Edge, Judgement, Model, Verdict, Witness,
     WitnessOperation,
 };
+use crate::{Leadership, leaderships};
 
 /// Anomalies listed at most; the measures have the full count.
 const LISTED_MAX: usize = 100;

@@ -73,7 +73,7 @@ fn first_difference(old: &Path, new: &Path) -> Result<String, Error> {
         }
         if old != new {
             let shown = |entry: Option<perjury_history::Entry>| {
-                entry.map_or("the end".to_owned(), |it| show::line(&it))
+                entry.map_or("the end".to_owned(), |it| show::line(&it).to_string())
             };
             return Ok(format!("entry {index} was\n  {}\nand is\n  {}", shown(old), shown(new)));
         }
