@@ -8,7 +8,7 @@ use perjury_workloads::generator::{
     repeat, rng, sleep,
 };
 use perjury_workloads::simulate::Simulation;
-use perjury_workloads::{Context, FreeProcess, Generator, Next};
+use perjury_workloads::{Context, FreeProcess, Generator, Invocation, Next};
 
 const SECOND_NS: u64 = 1_000_000_000;
 const SEED: u64 = 7;
@@ -119,6 +119,13 @@ fn a_time_limit_counts_from_the_first_question() {
     let limited = || reads(1).rate(10.0).time_limit(SECOND_NS).boxed();
     let history = run(phases([sleep(5 * SECOND_NS).boxed(), limited()]));
     assert_eq!(history.len(), 10);
+}
+
+#[test]
+fn a_time_limit_does_not_wait_for_what_comes_after_it() {
+    let slow = reads(1).rate(0.1).time_limit(SECOND_NS);
+    let history = run(phases([slow.boxed(), once(read(2)).boxed()]));
+    assert_eq!((keys(&history), invoked_ns(&history)), (vec![1, 2], vec![0, SECOND_NS]));
 }
 
 #[test]
@@ -291,6 +298,11 @@ fn the_referee_refuses_a_bad_generator() {
         context.invoke(FreeProcess { thread: 3, process: Process(77) }, read(1))
     };
     refused(stranger, "expected a free process, found p77");
+    let early = |context: &Context<'_>| match context.invoke(context.free[0], read(1)) {
+        Next::Invoke(invocation) => Next::Invoke(Invocation { at_ns: 1, ..invocation }),
+        next => next,
+    };
+    refused(early, "expected an operation that is due, found one due at 1 ns");
     let empty = |context: &Context<'_>| context.invoke(context.free[0], Vec::new());
     refused(empty, "at least one micro-operation");
     let past = |context: &Context<'_>| Next::Wait { until_ns: Some(context.now_ns) };

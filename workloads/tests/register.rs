@@ -80,6 +80,16 @@ fn a_fair_share_of_compare_and_sets_succeeds_and_some_fail() {
 }
 
 #[test]
+fn some_compare_and_sets_fail_even_without_concurrency() {
+    let simulation = Simulation { concurrency: 1, ..Simulation::default() };
+    let alone = RunPlan { concurrency: 1, ..plan(1) };
+    let history = history(record(RegisterOptions::default(), &alone, simulation));
+    let (all, ok) = counts(&history, "cas");
+    let share = ok as f64 / all as f64;
+    assert!((0.85..0.95).contains(&share), "{share}");
+}
+
+#[test]
 fn keys_retire_and_values_are_unique_within_a_key() {
     let history = history(record(RegisterOptions::default(), &plan(1), crashing()));
     let mut operations: BTreeMap<Key, usize> = BTreeMap::new();
