@@ -41,13 +41,13 @@ use perjury_history::{History, Key, MicroOp, NodeId, Operation, OperationId, Out
 use perjury_history::{Reading, Version};
 
 use crate::final_state::{FinalState, Held, by_value, describe};
-use crate::{Leadership, leaderships};
 use crate::origins::{Origin, Origins};
 use crate::wording::{by, end_ns, mutation_of, nodes, seconds};
 use crate::{
     Anomaly, AnomalyKind, Checker, Context, Edge, Judgement, Model, Verdict, Witness,
     WitnessOperation,
 };
+use crate::{Leadership, leaderships};
 
 /// Anomalies listed at most; the measures have the full count.
 const LISTED_MAX: usize = 100;
@@ -159,7 +159,7 @@ impl Search<'_> {
         for write in operations.iter().map(|id| history.get(*id)).filter(is_acknowledged_write) {
             let on_key = write.micro_ops.iter().filter(|it| it.key() == key);
             // A transaction may write a key more than once: the last one counts.
-            let Some(value) = on_key.filter_map(MicroOp::written).last() else { continue };
+            let Some(value) = on_key.filter_map(MicroOp::written).next_back() else { continue };
             self.acknowledged += 1;
             let fate = self.fate(key, &write, value, &origins);
             let cutter = write.version.and_then(|version| self.cuts.cutter(version));
@@ -355,3 +355,6 @@ fn untold(state: &FinalState, key: Key, write: &Operation<'_>, origins: &Origins
 fn words(operation: &Operation<'_>) -> String {
     operation.single().map_or_else(|| "transaction".into(), crate::wording::mutation)
 }
+
+#[cfg(test)]
+mod tests;
