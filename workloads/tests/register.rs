@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use perjury_checkers::{Analysis, Context, Judgement};
+use perjury_checkers::{Analysis, Context, Judgement, Model};
 use perjury_history::{Entry, History, HistoryBuilder, Key, MicroOp, NodeId, Outcome, Value};
 use perjury_workloads::register::{Register, RegisterOptions};
 use perjury_workloads::simulate::{Simulation, run_workload};
@@ -149,6 +149,9 @@ fn without_inspections_every_key_is_read_once_more() {
     let last = history.iter().skip(history.len() - keys.len());
     let read: BTreeSet<Key> = last.map(|operation| operation.micro_ops[0].key()).collect();
     assert_eq!(read, keys.into_keys().collect());
+    let analysis = Analysis::of(&history, &workload.checkers(), &Context::default());
+    assert_eq!(analysis.model(Model::Linearizable), Some(Judgement::Valid));
+    assert_eq!(analysis.model(Model::Convergent), None);
 }
 
 #[test]
