@@ -159,7 +159,7 @@ impl Search<'_> {
         for write in operations.iter().map(|id| history.get(*id)).filter(is_acknowledged_write) {
             let on_key = write.micro_ops.iter().filter(|it| it.key() == key);
             // A transaction may write a key more than once: the last one counts.
-            let Some(value) = on_key.filter_map(MicroOp::written).last() else { continue };
+            let Some(value) = on_key.filter_map(MicroOp::written).next_back() else { continue };
             self.acknowledged += 1;
             let fate = self.fate(key, &write, value, &origins);
             let cutter = write.version.and_then(|version| self.cuts.cutter(version));
@@ -355,3 +355,6 @@ fn untold(state: &FinalState, key: Key, write: &Operation<'_>, origins: &Origins
 fn words(operation: &Operation<'_>) -> String {
     operation.single().map_or_else(|| "transaction".into(), crate::wording::mutation)
 }
+
+#[cfg(test)]
+mod tests;

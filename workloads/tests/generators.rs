@@ -8,7 +8,7 @@ use perjury_workloads::generator::{
     repeat, rng, sleep,
 };
 use perjury_workloads::simulate::Simulation;
-use perjury_workloads::{Context, FreeProcess, Generator, Next};
+use perjury_workloads::{Context, FreeProcess, Generator, Invocation, Next};
 
 const SECOND_NS: u64 = 1_000_000_000;
 const SEED: u64 = 7;
@@ -122,6 +122,13 @@ fn a_time_limit_counts_from_the_first_question() {
 }
 
 #[test]
+fn a_time_limit_does_not_wait_for_what_comes_after_it() {
+    let slow = reads(1).rate(0.1).time_limit(SECOND_NS);
+    let history = run(phases([slow.boxed(), once(read(2)).boxed()]));
+    assert_eq!((keys(&history), invoked_ns(&history)), (vec![1, 2], vec![0, SECOND_NS]));
+}
+
+#[test]
 fn operation_limits_hold() {
     for limit in [0, 1, 7, 1_000] {
         assert_eq!(run(reads(1).operation_limit(limit)).len() as u64, limit);
@@ -206,6 +213,34 @@ fn a_sleeping_thread_does_not_hold_up_the_others() {
 }
 
 #[test]
+fn phases_of_one_thread_do_not_wait_for_the_others() {
+    let history = run(per_process(|thread| {
+        let first = reads(1).operation_limit(u64::from(thread) * 100).boxed();
+        phases([first, once(read(2)).boxed()]).boxed()
+    }));
+    assert_eq!(history.len(), 10 + 100 * (1 + 2 + 3 + 4 + 5 + 6 + 7 + 8 + 9));
+    let seconds = keys(&history).into_iter().enumerate().filter(|&(_, key)| key == 2);
+    let (earliest, _) = seconds.clone().next().expect("ten of them");
+    assert!(earliest < 10, "the thread without a first phase begins its second at once");
+    assert_eq!(seconds.count(), 10);
+}
+
+#[test]
+fn threads_that_are_done_leave_nothing_to_wait_for() {
+    let each = per_process(|_| once(read(1)).boxed()).time_limit(5 * SECOND_NS);
+    let history = run(phases([each.boxed(), once(read(2)).boxed()]));
+    assert_eq!(history.len(), 11);
+    assert!(history.end_ns() < SECOND_NS, "{} ns", history.end_ns());
+}
+
+#[test]
+fn a_list_is_spread_over_the_threads() {
+    let history = run(list((0..20).map(read)).rate(10.0));
+    let threads: Vec<u32> = history.iter().map(|operation| operation.process.0).collect();
+    assert_eq!(threads, (0..20).map(|index| index % 10).collect::<Vec<_>>());
+}
+
+#[test]
 fn until_ok_ends_with_the_first_success() {
     let simulation =
         || Simulation { concurrency: 1, fail_share: 0.9, seed: 3, ..Default::default() };
@@ -267,6 +302,27 @@ fn without_patience_everything_is_asked_once() {
 }
 
 #[test]
+fn a_node_that_fails_now_and_then_is_not_given_up() {
+    let simulation = Simulation { fail_share: 0.2, ..Simulation::default() };
+    let questions: Vec<_> = (0..300).map(read).collect();
+    let history = run_in(simulation, &mut each_node(1, &questions, 5 * SECOND_NS));
+    assert!(history.end_ns() > 20 * SECOND_NS, "failures went on for longer than the patience");
+    let answered = history.iter().filter(|operation| operation.outcome == Outcome::Ok);
+    assert_eq!(answered.count(), 300);
+}
+
+#[test]
+fn an_operation_that_never_succeeds_does_not_take_its_node_along() {
+    // Key 0 expects a value that the register never holds.
+    let mut questions = vec![vec![MicroOp::Cas { key: 0, old: 1, new: 2 }]];
+    questions.extend((1..50).map(read));
+    let simulation = Simulation { fail_share: 0.2, ..Simulation::default() };
+    let history = run_in(simulation, &mut each_node(1, &questions, 3 * SECOND_NS));
+    assert_eq!(successes(&history).len(), 49);
+    assert_eq!(keys(&history).iter().filter(|&&key| key == 0).count(), 7);
+}
+
+#[test]
 fn dead_nodes_are_given_up() {
     let simulation = Simulation { fail_share: 1.0, ..Default::default() };
     let questions: Vec<_> = (0..1_000).map(read).collect();
@@ -291,6 +347,11 @@ fn the_referee_refuses_a_bad_generator() {
         context.invoke(FreeProcess { thread: 3, process: Process(77) }, read(1))
     };
     refused(stranger, "expected a free process, found p77");
+    let early = |context: &Context<'_>| match context.invoke(context.free[0], read(1)) {
+        Next::Invoke(invocation) => Next::Invoke(Invocation { at_ns: 1, ..invocation }),
+        next => next,
+    };
+    refused(early, "expected an operation that is due, found one due at 1 ns");
     let empty = |context: &Context<'_>| context.invoke(context.free[0], Vec::new());
     refused(empty, "at least one micro-operation");
     let past = |context: &Context<'_>| Next::Wait { until_ns: Some(context.now_ns) };

@@ -7,10 +7,10 @@
 //! ```
 //!
 //! A key at a time, for a history is linearizable if and only if each object's part of it is
-//! (locality). Each key's operations are reduced to those that matter ([`register`]), then searched
-//! for an order that explains them ([`search`]): just-in-time linearization (Lowe, *Testing for
+//! (locality). Each key's operations are reduced to those that matter (`register`), then searched
+//! for an order that explains them (`search`): just-in-time linearization (Lowe, *Testing for
 //! linearizability*, 2017) after Wing & Gong (1993). If there is none, the evidence is reduced by
-//! steps that keep it one ([`shrink`]) and put into words ([`explain`]).
+//! steps that keep it one (`shrink`) and put into words (`explain`).
 //!
 //! A failed operation did not happen; one of unknown outcome may take effect at any time after its
 //! invocation, or never. That a failed compare-and-set found another value is not believed.

@@ -1,7 +1,7 @@
 //! From a contradiction to a small one.
 //!
 //! Leaving out arbitrary calls would be unsound: without a write, the reads of its value are a
-//! contradiction of their own. So only what [`SequentialModel::close_removal`] allows goes, and each
+//! contradiction of their own. So only what `SequentialModel::close_removal` allows goes, and each
 //! time the search must say that what is left is still a contradiction. What stays is therefore
 //! impossible by itself, and follows from the history.
 

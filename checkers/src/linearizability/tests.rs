@@ -330,7 +330,8 @@ fn call(
 fn hundreds_of_open_operations_are_no_obstacle() {
     for open in [60, 64, 65, 128, 129, 300] {
         // All reads overlap the only write: some before it, some after.
-        let read = |index: u32| if index % 2 == 0 { Reading::Nil } else { Reading::Value(7) };
+        let read =
+            |index: u32| if index.is_multiple_of(2) { Reading::Nil } else { Reading::Value(7) };
         let mut calls: Calls =
             (0..open).map(|at| call(at, Read(read(at)), (at, Some(2000 + at)))).collect();
         calls.push(call(open, Write(7), (open, Some(3000))));

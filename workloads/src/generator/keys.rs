@@ -72,3 +72,32 @@ impl<S: Default> Keys<S> {
         ActiveKey { key, notes: S::default(), picks: 0 }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generator::rng;
+
+    #[test]
+    fn a_retired_key_is_forgotten_and_its_successor_starts_afresh() {
+        let mut keys: Keys<u32> = Keys::new(1, 3, 2);
+        let mut rng = rng(1, "keys");
+        for expected in [(0, 1), (0, 2), (0, 3), (1, 1), (1, 2), (1, 3), (1, 4)] {
+            let active = keys.pick(&mut rng);
+            active.notes += 1;
+            assert_eq!((active.key, active.notes), expected, "the second is the last");
+        }
+        assert_eq!(keys.notes(0), None);
+        assert_eq!(keys.notes(1), Some(&mut 4));
+    }
+
+    #[test]
+    fn there_is_always_a_key() {
+        let mut rng = rng(1, "keys");
+        for (active, picks_per_key, keys_max) in [(0, 0, 0), (3, 0, 1), (0, 1, 1)] {
+            let mut keys: Keys<()> = Keys::new(active, picks_per_key, keys_max);
+            assert_eq!(keys.pick(&mut rng).key, 0);
+            assert_eq!(keys.pick(&mut rng).key, 0);
+        }
+    }
+}

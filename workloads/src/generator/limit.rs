@@ -25,11 +25,7 @@ impl<G: Generator> Generator for TimeLimit<G> {
             Next::Wait { until_ns } => {
                 Next::Wait { until_ns: Some(until_ns.map_or(end_ns, |until| until.min(end_ns))) }
             }
-            Next::Done => {
-                self.end_ns = Some(0);
-                Next::Done
-            }
-            invoke => invoke,
+            next => next,
         }
     }
 
@@ -51,11 +47,7 @@ impl<G: Generator> Generator for OperationLimit<G> {
             return Next::Done;
         }
         let next = self.inner.next(context);
-        match next {
-            Next::Invoke(_) => self.left -= 1,
-            Next::Done => self.left = 0,
-            Next::Wait { .. } => {}
-        }
+        self.left -= u64::from(matches!(next, Next::Invoke(_)));
         next
     }
 
@@ -98,21 +90,17 @@ pub fn sleep(delay_ns: u64) -> Delay<List> {
 pub struct UntilOk<G> {
     pub(super) inner: G,
     pub(super) open: BTreeSet<Process>,
-    pub(super) finished: bool,
+    pub(super) succeeded: bool,
 }
 
 impl<G: Generator> Generator for UntilOk<G> {
     fn next(&mut self, context: &Context<'_>) -> Next {
-        if self.finished {
+        if self.succeeded {
             return Next::Done;
         }
         let next = self.inner.next(context);
-        match &next {
-            Next::Invoke(invocation) => {
-                self.open.insert(invocation.process);
-            }
-            Next::Done => self.finished = true,
-            Next::Wait { .. } => {}
+        if let Next::Invoke(invocation) = &next {
+            self.open.insert(invocation.process);
         }
         next
     }
@@ -120,7 +108,7 @@ impl<G: Generator> Generator for UntilOk<G> {
     fn observe(&mut self, event: &Event) {
         self.inner.observe(event);
         if event.kind != EventKind::Invoke && self.open.remove(&event.process) {
-            self.finished |= event.kind == EventKind::Ok;
+            self.succeeded |= event.kind == EventKind::Ok;
         }
     }
 }

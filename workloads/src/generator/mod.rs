@@ -225,7 +225,7 @@ pub trait Generator: Send {
     where
         Self: Sized,
     {
-        UntilOk { inner: self, open: BTreeSet::new(), finished: false }
+        UntilOk { inner: self, open: BTreeSet::new(), succeeded: false }
     }
 }
 

@@ -12,16 +12,17 @@ const RETRY_NS: u64 = 500_000_000;
 /// Each operation once on its node, by whichever process is free; nodes take turns. No node
 /// occupies more than its part of the processes, so that one that hangs does not hold up the others.
 ///
-/// An operation that does not succeed is asked again every half second, for as long as
-/// `patience_ns` after its first failure; a node that answers nothing for so long is given up with
-/// all that was left for it. With no patience, everything is asked once.
+/// A node that does not answer is asked again half a second later, with another operation if there
+/// is one, and given up with all that is left for it when it has answered nothing for
+/// `patience_ns`. A single operation that never succeeds is given up after as many attempts as fit
+/// into that time. With no patience, everything is asked once.
 pub fn on_nodes(
     operations: impl IntoIterator<Item = (NodeId, Vec<MicroOp>)>,
     patience_ns: u64,
 ) -> OnNodes {
     let mut nodes: BTreeMap<NodeId, NodeQueue> = BTreeMap::new();
     for (node, micro_ops) in operations {
-        let task = Task { micro_ops, failing_since_ns: None };
+        let task = Task { micro_ops, attempts_left: patience_ns / RETRY_NS };
         nodes.entry(node).or_default().left.push_back(task);
     }
     OnNodes { nodes, open: BTreeMap::new(), last_node: None, last_thread: None, patience_ns }
@@ -55,7 +56,8 @@ struct NodeQueue {
 #[derive(Debug)]
 struct Task {
     micro_ops: Vec<MicroOp>,
-    failing_since_ns: Option<u64>,
+    /// After the one that is due.
+    attempts_left: u64,
 }
 
 impl NodeQueue {
@@ -65,15 +67,15 @@ impl NodeQueue {
     }
 
     fn failed(&mut self, mut task: Task, now_ns: u64, patience_ns: u64) {
-        let over = |since: &mut Option<u64>| now_ns - *since.get_or_insert(now_ns) >= patience_ns;
-        let task_over = over(&mut task.failing_since_ns);
-        let node_over = patience_ns > 0 && over(&mut self.failing_since_ns);
-        if patience_ns > 0 {
-            self.resume_ns = now_ns.saturating_add(RETRY_NS);
+        if patience_ns == 0 {
+            return;
         }
-        if node_over {
+        let since_ns = *self.failing_since_ns.get_or_insert(now_ns);
+        self.resume_ns = now_ns.saturating_add(RETRY_NS);
+        if now_ns - since_ns >= patience_ns {
             self.left.clear();
-        } else if !task_over {
+        } else if task.attempts_left > 0 {
+            task.attempts_left -= 1;
             self.left.push_back(task);
         }
     }
