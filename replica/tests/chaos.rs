@@ -1,9 +1,11 @@
-//! Whatever the settings and the faults: no panic, no storm of messages, no second reply, and with
-//! fencing and truncation the replicas agree once everything works again.
+//! Whatever the settings and the faults: no panic, no storm of messages, no second reply, nothing
+//! that was refused is ever seen, and with fencing and truncation the replicas agree once everything works again.
 //!
 //! `REPLICA_SEEDS=1000` (or `12345..12346` for one seed) runs others than the default seeds.
 
 mod cluster;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use cluster::{Cluster, MS};
 use perjury_replica::{
@@ -66,6 +68,7 @@ fn run(seed: u64) {
     cluster.loss = random.random_range(0..10);
     cluster.duplication = random.random_range(0..10);
     let mut session = SessionToken::default();
+    let mut asked = BTreeMap::new();
     for _ in 0..300 {
         let id = random.random_range(0..nodes);
         let other = random.random_range(0..nodes);
@@ -91,15 +94,16 @@ fn run(seed: u64) {
         }
         for client in 0..4 {
             let key = random.random_range(0..3);
-            let value = random.random_range(0..5);
+            // Unique, so that what was refused can be looked for.
+            let value = cluster.invoked as i64;
             let command = match random.random_range(0..3) {
                 0 => Command::Read { key },
                 1 => Command::Write { key, value },
-                _ => Command::Cas { key, old: random.random_range(0..5), new: value },
+                _ => Command::Cas { key, old: value - random.random_range(0..20), new: value },
             };
             session.since_write_ns = one(&mut random, &[None, Some(1), Some(1 << 40)]);
             let to = random.random_range(0..nodes);
-            cluster.ask(to, client, command, session);
+            asked.insert(cluster.ask(to, client, command, session), (value, command));
         }
         let before = cluster.sent;
         cluster.run_for(20 * MS);
@@ -120,6 +124,23 @@ fn run(seed: u64) {
     if settings.failover == Failover::Manual && !wipes {
         cluster.step(0, Input::Promote);
         cluster.run_for(5_000 * MS);
+    }
+    if !wipes {
+        let refused: BTreeSet<_> = asked
+            .iter()
+            .filter(|(request, (_, command))| {
+                let reply = cluster.replies.get(request);
+                reply.is_some_and(|reply| matches!(reply.outcome, Outcome::Refused(_)))
+                    && !matches!(command, Command::Read { .. })
+            })
+            .map(|(_, (value, _))| *value)
+            .collect();
+        let read = cluster.replies.values().filter_map(|reply| match reply.outcome {
+            Outcome::Read(value) => value,
+            _ => None,
+        });
+        let read: BTreeSet<_> = read.collect();
+        assert_eq!(read.intersection(&refused).next(), None, "a refused write was read");
     }
     let agree = settings.fencing == Fencing::Epoch && settings.rejoin == Rejoin::Truncate;
     if agree && !wipes {

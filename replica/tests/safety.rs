@@ -490,13 +490,13 @@ fn consensus_is_safe_with_snapshots_and_batches() {
 #[test]
 fn session_fallback_keeps_consensus_writes_safe() {
     // Reads that give no token promise nothing, so only writes are asked to be in order.
-    fuzz_writes(Settings { reads: ReadRoute::SessionToken, ..Settings::default() });
+    fuzz_writes(&Settings { reads: ReadRoute::SessionToken, ..Settings::default() });
 }
 
 #[test]
 fn refusing_to_rejoin_is_safe() {
     let settings = Settings { rejoin: Rejoin::Refuse, snapshot_after: 30, ..Settings::default() };
-    fuzz_seeds(settings, |fuzz| {
+    fuzz_seeds(&settings, |fuzz| {
         fuzz.run(5_000);
         fuzz.judge();
     });
@@ -505,7 +505,7 @@ fn refusing_to_rejoin_is_safe() {
 #[test]
 fn leases_are_safe_while_wall_clocks_only_drift() {
     let settings = Settings { leader_reads: Some(LeaderReads::Lease), ..Settings::default() };
-    fuzz_seeds(settings, |fuzz| {
+    fuzz_seeds(&settings, |fuzz| {
         fuzz.clocks_jump = false;
         fuzz.run(8_000);
         fuzz.recover();
@@ -513,7 +513,7 @@ fn leases_are_safe_while_wall_clocks_only_drift() {
     });
 }
 
-fn fuzz_writes(settings: Settings) {
+fn fuzz_writes(settings: &Settings) {
     fuzz_seeds(settings, |fuzz| {
         fuzz.run(3_000);
         fuzz.recover();
@@ -522,7 +522,7 @@ fn fuzz_writes(settings: Settings) {
     });
 }
 
-fn fuzz_seeds(settings: Settings, test: impl Fn(&mut Fuzz) + std::panic::RefUnwindSafe) {
+fn fuzz_seeds(settings: &Settings, test: impl Fn(&mut Fuzz) + std::panic::RefUnwindSafe) {
     for seed in seeds() {
         let settings = settings.clone();
         let result = std::panic::catch_unwind(|| test(&mut Fuzz::new(seed, settings)));
