@@ -69,7 +69,9 @@ pub struct SessionToken {
 impl SessionToken {
     /// Takes note of a reply. (The age of the last write is the caller's: it has the clock.)
     pub fn observe(&mut self, reply: &Reply) {
-        self.seen = self.seen.max(reply.applied).max(reply.version.unwrap_or_default());
+        if !matches!(reply.outcome, Outcome::Refused(_) | Outcome::Unknown(_)) {
+            self.seen = self.seen.max(reply.applied);
+        }
     }
 }
 

@@ -191,7 +191,8 @@ pub struct Settings {
     pub election_timeout_ms: u64,
     /// How often followers get new entries; 0 sends them at once.
     pub replication_interval_ms: u64,
-    /// How many entries the log holds before the older ones become a snapshot.
+    /// How many entries the log holds before the older half of them becomes a snapshot. Only
+    /// committed entries do, unless there are four times as many.
     pub snapshot_after: u64,
 }
 

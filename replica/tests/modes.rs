@@ -602,6 +602,26 @@ fn a_history_compacted_while_cut_off_is_replaced_by_a_snapshot() {
 }
 
 #[test]
+fn busy_times_make_bigger_batches_not_more_messages() {
+    let mut cluster = cluster(5, Settings::default());
+    let before = cluster.sent;
+    for i in 0..2_000 {
+        let key = i64::from(i) % 100;
+        let command = match i % 2 {
+            0 => Command::Read { key },
+            _ => Command::Write { key, value: i64::from(i) },
+        };
+        cluster.ask(i % 5, u64::from(i), command, SessionToken::default());
+        cluster.run_for(MS / 10);
+    }
+    cluster.run_for(100 * MS);
+    assert_eq!(cluster.replies.len(), 2_000);
+    // Most requests cross the network twice, to the leader and back.
+    let per_request = (cluster.sent - before) as f64 / 2_000.0;
+    assert!(per_request < 3.0, "{per_request} messages per request");
+}
+
+#[test]
 fn the_same_seed_gives_the_same_run() {
     let run = |seed| {
         let mut cluster = Cluster::new(5, Settings::default(), seed);

@@ -307,7 +307,8 @@ impl Replica {
         let last = self.log.last();
         let epoch = self.epoch;
         let Part::Leader(leadership) = &mut self.part else { return };
-        if replicated.epoch < epoch {
+        if replicated.epoch < epoch || replicated.progress == Progress::Elsewhere {
+            // It answers what an earlier leadership of this node sent.
             return;
         }
         if replicated.last.epoch == epoch && replicated.last.position > last.position {
@@ -336,7 +337,7 @@ impl Replica {
                 copy.next = 0;
                 copy.matched = 0;
             }
-            Progress::Elsewhere => {}
+            Progress::Elsewhere => return,
         }
         self.advance();
         self.pump(from);

@@ -279,7 +279,8 @@ impl<O: Observer> Cluster<O> {
         if deadline_ns < u64::MAX {
             let wait_ns = deadline_ns.saturating_sub(clock_ns);
             let wait_ns = u128::from(wait_ns) * 1_000_000 / u128::from(host.rate_ppm);
-            let at_ns = self.now_ns + wait_ns as u64 + u64::from(wait_ns > 0);
+            // Rounded up, or a clock that is a nanosecond short would tick for ever.
+            let at_ns = self.now_ns + wait_ns as u64 + u64::from(deadline_ns > clock_ns);
             let event = Event::Tick { node: id, life: host.life, generation: host.generation };
             self.schedule(at_ns, event);
         }
