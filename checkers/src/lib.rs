@@ -12,19 +12,36 @@
 //! - A found violation outweighs everything else: [`Judgement`]s merge as
 //!   `Invalid > Unknown > Valid`.
 //!
-//! Start reading at [`Verdict`].
+//! ```
+//! use perjury_checkers::{Checker, Context, Judgement, Linearizability, Model};
+//! use perjury_history::History;
+//!
+//! let history = History::parse_notation("
+//!     p0: w(x,1)-   w(x,2)-
+//!     p1:                     r(x)=1-
+//! ")?;
+//! let verdict = Linearizability.check(&history, &Context::default());
+//! assert_eq!(verdict.models[&Model::Linearizable], Judgement::Invalid);
+//! assert!(verdict.anomalies[0].explanation.starts_with("p1 read 1 from key 23 at "));
+//! # Ok::<(), perjury_history::NotationError>(())
+//! ```
+//!
+//! Start reading at [`Verdict`], then at a checker's module: each says what it decides, by which
+//! paper, at what cost, where it is incomplete and what a pass does not prove.
 
 mod analysis;
 mod anomaly;
 mod context;
-mod convergence;
-mod leaders;
-mod linearizability;
-mod lost_writes;
+pub mod convergence;
+mod final_state;
+pub mod leaders;
+pub mod linearizability;
+pub mod lost_writes;
 mod model;
-mod progress;
-mod session_guarantees;
-mod statistics;
+mod origins;
+pub mod progress;
+pub mod session_guarantees;
+pub mod statistics;
 mod verdict;
 mod wording;
 
