@@ -55,9 +55,11 @@ function drawPlots(data) {
     width: Math.max(box.clientWidth, 200),
     height,
     cursor: { sync: { key: "run" }, points: { size: 6 }, drag: { x: true, y: false } },
-    legend: { live: true },
+    legend: { live: true, markers: { width: 2, fill: () => "transparent", dash: (u, i) => ["solid", "solid", "dashed", "dotted"][i] } },
   });
-  const xAxis = () => axis({ values: (_, ticks) => ticks.map((tick) => `${tick} s`) });
+  const xAxis = () => axis({ size: 34, values: (_, ticks) => ticks.map((tick) => `${tick} s`) });
+
+  const decades = (_, ticks) => ticks.map((tick) => (Math.abs(Math.log10(tick) - Math.round(Math.log10(tick))) < 1e-9 ? tick : null));
 
   function build() {
     const zoom = plots[0] && { min: plots[0].scales.x.min, max: plots[0].scales.x.max };
@@ -79,7 +81,7 @@ function drawPlots(data) {
       plots.push(new uPlot({
         ...shared(latencyBox, 260),
         scales: { ...scales, y: { distr: 3, range: (_, min, max) => (min === null ? [0.1, 100] : [10 ** Math.floor(Math.log10(Math.max(min, 1e-3) * 0.999)), 10 ** Math.ceil(Math.log10(max * 1.001))]) } },
-        axes: [xAxis(), axis({ size: 62, values: (_, ticks) => ticks.map((tick) => (tick === null || Math.abs(Math.log10(tick) - Math.round(Math.log10(tick))) > 1e-9 ? "" : `${tick}`)) })],
+        axes: [xAxis(), axis({ size: 62, filter: decades, grid: { stroke: colour("rule"), width: 1, filter: decades }, ticks: { show: false }, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : `${tick}`)) })],
         series: [{ label: "time", value: (_, at) => (at === null ? "–" : `${at.toFixed(2)} s`) }, line("p50", [], 2.4), line("p95", [8, 4], 1.5), line("p99", [2, 3], 1.5)],
         hooks: { drawClear: [bands, points], setScale: [together] },
       }, [times, quantiles.p50, quantiles.p95, quantiles.p99], latencyBox));
@@ -91,7 +93,7 @@ function drawPlots(data) {
       ...shared(rateBox, 220),
       scales: { ...scales, y: { range: (_, min, max) => [0, Math.max(max * 1.08, 1)] } },
       axes: [xAxis(), axis({ size: 62 })],
-      series: [{ label: "time", value: (_, at) => (at === null ? "–" : `${at.toFixed(2)} s`) }, rate("ok", "valid", [], 2.2), rate("fail", "invalid", [7, 4], 1.8), rate("info", "unknown", [2, 3], 1.8)],
+      series: [{ label: "time", value: (_, at) => (at === null ? "–" : `${at.toFixed(2)} s`) }, rate("ok", "valid", [], 2.2), rate("fail", "invalid", [7, 4], 1.8), rate("info", "info", [2, 3], 1.8)],
       hooks: { drawClear: [bands], setScale: [together] },
     }, [times, series.rates.ok, series.rates.fail, series.rates.info], rateBox));
     if (zoom && (zoom.min !== whole[0] || zoom.max !== whole[1])) plots.forEach((plot) => plot.setScale("x", zoom));

@@ -72,7 +72,7 @@ function drawTimeline(data) {
       target.height = Math.round(tall * dpr);
       target.style.height = `${tall}px`;
     }
-    for (const name of ["card", "ink", "muted", "rule", "strong-rule", "lane", "write", "read", "cas", "inspect", "other", "fail", "unknown", "valid", "fault", "fault-edge", "witness", "link"]) hues[name] = colour(name);
+    for (const name of ["card", "ink", "muted", "rule", "strong-rule", "lane", "write", "read", "cas", "inspect", "other", "fail", "info", "valid", "fault", "fault-edge", "witness", "link"]) hues[name] = colour(name);
     histogram = null;
     draw();
   }
@@ -188,7 +188,46 @@ function drawTimeline(data) {
     return Math.max(0, low - 4);
   }
 
+  /// Zoomed far out, operations are no longer bars but the share of each moment that was spent in
+  /// operations that came out ok, fail and info, from the bottom up.
+  function drawShares(ctx) {
+    const PX = 2, bins = Math.ceil((width - GUTTER) / PX), perBin = (PX / (width - GUTTER - 8)) * (view.to - view.from);
+    let drawn = 0;
+    lanes.forEach((lane, index) => {
+      const shares = [new Float64Array(bins), new Float64Array(bins), new Float64Array(bins)];
+      for (let k = firstInView(lane, view.from); k < lane.length; k++) {
+        const i = lane[k];
+        if (invoked[i] > view.to) break;
+        if (!visible[i] || ends[i] < view.from) continue;
+        drawn++;
+        const share = shares[columns.outcome[i]], from = (invoked[i] - view.from) / perBin, to = (ends[i] - view.from) / perBin;
+        for (let bin = Math.max(0, Math.floor(from)); bin <= to && bin < bins; bin++) share[bin] += Math.min(to, bin + 1) - Math.max(from, bin);
+      }
+      const margin = Math.min(3, laneHeight * 0.12), tall = laneHeight - 2 * margin, floor = top + (index + 1) * laneHeight - margin;
+      for (let bin = 0; bin < bins; bin++) {
+        let filled = 0;
+        [hues.other, hues.fail, hues.info].forEach((hue, outcome) => {
+          if (shares[outcome][bin] === 0) return;
+          const part = Math.min(Math.max(shares[outcome][bin] * tall, outcome === 0 ? 0.5 : 1.5), tall - filled);
+          ctx.fillStyle = hue;
+          ctx.globalAlpha = outcome === 0 ? 0.45 : 1;
+          ctx.fillRect(GUTTER + bin * PX, floor - filled - part, PX, part);
+          filled += part;
+        });
+      }
+      ctx.globalAlpha = 1;
+    });
+    return drawn;
+  }
+
+  /// Whether bars would be too narrow to tell apart.
+  function isFarOut() {
+    const inView = lanes.reduce((sum, lane) => sum + firstInView(lane, view.to) - firstInView(lane, view.from), 0);
+    return inView > 0 && ((width - GUTTER) * lanes.length) / inView < 4;
+  }
+
   function drawOperations(ctx) {
+    if (isFarOut()) return drawShares(ctx);
     let drawn = 0;
     ctx.font = `11px ${getComputedStyle(probe.parentElement).getPropertyValue("--mono")}`;
     ctx.textBaseline = "middle";
@@ -232,7 +271,7 @@ function drawTimeline(data) {
       taken[kind] = pixel;
       ctx.fillStyle = hues.card;
       ctx.fillRect(pixel - 0.5, y, Math.max(to - from, 2.5) + 1, tall);
-      ctx.fillStyle = failed ? hues.fail : hues.unknown;
+      ctx.fillStyle = failed ? hues.fail : hues.info;
       ctx.fillRect(pixel, failed ? y + tall * 0.55 : y, Math.max(to - from, 2.5), tall * 0.45);
       return;
     }
@@ -260,7 +299,7 @@ function drawTimeline(data) {
       ctx.moveTo(mark + 2 * half, middle - half); ctx.lineTo(mark, middle + half);
       ctx.stroke();
     } else if (to - from > 14) {
-      ctx.fillStyle = hues.unknown;
+      ctx.fillStyle = hues.info;
       ctx.fillText("?", mark, middle + 0.5);
     }
   }
@@ -514,7 +553,8 @@ function drawTimeline(data) {
   };
   for (const name of [...new Set(functions)].sort()) entry({ background: `var(--${hueOf(name)})` }, name);
   entry({ boxShadow: "inset 0 -5px var(--fail)" }, "fail: lower half, or hollow with ✕");
-  entry({ boxShadow: "inset 0 5px var(--unknown)" }, "info: upper half, or dashed with ?");
+  entry({ boxShadow: "inset 0 5px var(--info)" }, "info: upper half, or dashed with ?");
+  entry({ background: "linear-gradient(to top, color-mix(in srgb, var(--other) 45%, transparent) 50%, var(--fail) 50% 75%, var(--info) 75%)" }, "far out: share of time in ok, fail, info (bottom up)");
   if (faults.length) entry({ background: "var(--fault)", borderTop: "2px solid var(--fault-edge)" }, "fault");
   if (anomalies.length) entry({ outline: "2px solid var(--witness)", outlineOffset: "-1px" }, "▼ witness of an anomaly");
   if (leaderships.length > 1) entry({ borderLeft: "1.5px dashed var(--valid)", width: "2px", borderRadius: 0 }, "change of leader");

@@ -8,7 +8,7 @@ use crate::diagram::{self, Scene};
 use crate::{ReportError, format, operation_text, sentence};
 
 /// Anomalies of a kind that get a diagram and a table.
-const DRAWN_MAX: usize = 10;
+const DRAWN_MAX: usize = 6;
 /// Anomalies of a kind beyond those that are at least told.
 const TOLD_MAX: usize = 100;
 /// Rows of a table.

@@ -62,7 +62,6 @@ pub(crate) fn draw(scene: &Scene<'_>, anomaly: &Anomaly, number: usize) -> Strin
 
 struct Drawn<'a> {
     operation: Operation<'a>,
-    role: &'a str,
     label: String,
     beside: String,
     shown_role: String,
@@ -252,20 +251,30 @@ impl<'a> Layout<'a> {
         let mut moments: Vec<_> = self.drawn.iter().map(|it| it.operation.invoked_ns).collect();
         moments.extend(self.drawn.iter().filter_map(|it| it.operation.completed_ns));
         let y = self.lanes_bottom;
+        let mut taken: Vec<(f64, f64)> = Vec::new();
         for tick in self.scale.ticks_at(&moments, SMALL_CHARACTER_PX) {
             svg.line("tick", (tick.x, y), (tick.x, y + 5.0));
             let half = tick.label.chars().count() as f64 * SMALL_CHARACTER_PX / 2.0;
             let x = tick.x.clamp(half + 2.0, WIDTH - half - 2.0);
             svg.text("tick-label", (x, y + 18.0), &tick.label);
+            taken.push((x - half, x + half));
         }
         for cut in self.scale.cuts() {
             let middle = cut.x + cut.width / 2.0;
-            svg.open_group("cut", &format!("{} left out here", format::duration(cut.duration_ns)));
+            let label = format::duration(cut.duration_ns);
+            svg.open_group("cut", &format!("{label}, drawn shorter"));
             svg.raw(format_args!(
                 r#"<path class="cut-mark" d="M{:.1} {:.1}l4 -10m1 10l4 -10"/>"#,
                 middle - 5.0,
                 y + 5.0
             ));
+            let half = label.chars().count() as f64 * SMALL_CHARACTER_PX / 2.0 + 4.0;
+            let free = |&(from, to): &(f64, f64)| middle + half < from || middle - half > to;
+            let inside = middle - half > 0.0 && middle + half < WIDTH;
+            if inside && taken.iter().all(free) {
+                svg.text("tick-label cut-label", (middle, y + 18.0), &label);
+                taken.push((middle - half, middle + half));
+            }
             svg.close_group();
         }
     }
@@ -435,7 +444,7 @@ fn extent(drawn: &Drawn<'_>) -> (f64, f64) {
     (drawn.x.0.min(drawn.text_x), drawn.x.1.max(drawn.text_x + text_width(drawn)) + 12.0)
 }
 
-fn place<'a>(scale: &Scale, operation: Operation<'a>, role: &'a str, by_node: bool) -> Drawn<'a> {
+fn place<'a>(scale: &Scale, operation: Operation<'a>, role: &str, by_node: bool) -> Drawn<'a> {
     let x1 = scale.x(operation.invoked_ns);
     let x2 = operation.completed_ns.map_or(RIGHT, |completed_ns| scale.x(completed_ns));
     let beside = match (by_node, node(&operation)) {
@@ -448,13 +457,11 @@ fn place<'a>(scale: &Scale, operation: Operation<'a>, role: &'a str, by_node: bo
         beside,
         shown_role: format::shortened(role, 64),
         operation,
-        role,
         x: (x1.min(RIGHT - SHORTEST_BAR), x2.max(x1.min(RIGHT - SHORTEST_BAR) + SHORTEST_BAR)),
         text_x: x1,
         lane: 0,
         row: 0,
     };
-    debug_assert!(drawn.role.len() >= drawn.shown_role.trim_end_matches('…').len());
     drawn.text_x = x1.min(RIGHT - text_width(&drawn)).max(LEFT);
     drawn
 }
@@ -524,4 +531,122 @@ fn headers<'a>(scene: &'a Scene<'a>, scale: &Scale) -> Vec<Header<'a>> {
         header.row = rows.place(header.text_x - 5.0, header.text_x + width);
     }
     headers
+}
+
+#[cfg(test)]
+mod tests {
+    use perjury_checkers::{Edge, Witness, WitnessOperation};
+    use perjury_history::{FaultEvent, FaultStage};
+
+    use super::*;
+    use crate::faults;
+
+    fn whole_history(history: &History, kind: AnomalyKind) -> Anomaly {
+        let part = |it: Operation<'_>| WitnessOperation {
+            operation: it.id,
+            role: format!("the part that operation {} plays in the story", it.id),
+        };
+        let operations: Vec<_> = history.iter().map(part).collect();
+        let pairs = operations.windows(2);
+        let edges = pairs
+            .map(|pair| Edge {
+                from: pair[0].operation,
+                to: pair[1].operation,
+                reason: "because".into(),
+            })
+            .collect();
+        let witness = Witness { operations, edges };
+        Anomaly { kind, key: Some(23), explanation: "It went wrong.".into(), witness }
+    }
+
+    /// Draws the history, and checks that nothing covers anything else or leaves the figure.
+    fn check(drawing: &str, kind: AnomalyKind) -> String {
+        let history = History::parse_notation(drawing).expect("a good drawing");
+        let anomaly = whole_history(&history, kind);
+        let scene = Scene { history: &history, faults: &[], leaderships: &[] };
+        let layout = Layout::of(&scene, &anomaly, witnesses(&scene, &anomaly));
+        for (index, one) in layout.drawn.iter().enumerate() {
+            let (left, right) = extent(one);
+            assert!(left >= LEFT && one.x.1 <= WIDTH && one.x.0 < one.x.1, "{}", one.label);
+            assert!(one.text_x + text_width(one) <= WIDTH, "{}", one.label);
+            for other in &layout.drawn[index + 1..] {
+                let (other_left, other_right) = extent(other);
+                let same_row = (one.lane, one.row) == (other.lane, other.row);
+                let apart = right <= other_left || other_right <= left;
+                assert!(!same_row || apart, "{} touches {}", one.label, other.label);
+            }
+        }
+        draw(&scene, &anomaly, 1)
+    }
+
+    #[test]
+    fn operations_close_together_get_rows_of_their_own() {
+        let drawing = "
+            p0: w(x,1)@n1 w(x,2)@n1 w(x,3)@n1 r(x)=3@n1  cas(x,3,4)@n1!    r(x)=3@n2
+            p1: w(x,5)@n1-----------------------------?
+            p2:    r(x)=5@n3           r(x)=1@n3                            r(x)=5@n3
+        ";
+        let by_process = check(drawing, AnomalyKind::Nonlinearizable);
+        for shown in [">p0<", ">p2<", "write 23 := 5", "read 23 → 3", "cas 23: 3 → 4"] {
+            assert!(by_process.contains(shown), "{shown} in {by_process}");
+        }
+        let by_node = check(drawing, AnomalyKind::LostWrite);
+        for shown in [">n1<", ">n2<", ">n3<"] {
+            assert!(by_node.contains(shown), "{shown} in {by_node}");
+        }
+        assert_eq!(by_node.matches("class=\"arrow\"").count(), 9, "an arrow per edge");
+        assert_eq!(by_node.matches("class=\"op ").count(), 10, "a bar per operation");
+    }
+
+    #[test]
+    fn outcomes_have_shapes_of_their_own() {
+        let svg = check("p0: w(x,1) w(x,2)! w(x,3)?", AnomalyKind::Nonlinearizable);
+        let has = |class: &str| svg.matches(class).count();
+        assert_eq!([has("op write ok"), has("op write fail"), has("op write info")], [1, 1, 1]);
+        assert_eq!([has("class=\"mark\""), has("class=\"unknown\"")], [1, 1]);
+    }
+
+    #[test]
+    fn an_hour_between_two_short_operations_leaves_both_visible() {
+        let gap = " ".repeat(100_000);
+        check(&format!("p0: w(x,1){gap}r(x)=nil"), AnomalyKind::ReadYourWrites);
+    }
+
+    #[test]
+    fn a_witness_of_nothing_draws_nothing_and_one_operation_draws() {
+        let history = History::parse_notation("p0: w(x,1)").expect("a good drawing");
+        let scene = Scene { history: &history, faults: &[], leaderships: &[] };
+        let mut anomaly = whole_history(&history, AnomalyKind::LostWrite);
+        assert!(draw(&scene, &anomaly, 1).contains("write 23 := 1"));
+        anomaly.witness = Witness::default();
+        assert_eq!(draw(&scene, &anomaly, 1), "");
+    }
+
+    #[test]
+    fn faults_and_changes_of_leader_stand_behind() {
+        let history = History::parse_notation("p0: w(x,1)@n1#1.1     r(x)=nil@n3#2.1")
+            .expect("a good drawing");
+        let leaderships = [(0, 1, 9_000_000), (2, 2, 15_000_000)].map(|(node, epoch, at)| {
+            let node = NodeId(node);
+            let (first, last) = (OperationId(0), OperationId(0));
+            Leadership { node, epoch, first_ns: at, last_ns: at, first, last, writes: 1 }
+        });
+        let events = [FaultEvent {
+            time_ns: 12_000_000,
+            fault: 7,
+            stage: FaultStage::Applied,
+            name: "partition<b>".into(),
+            nodes: vec![NodeId(0)],
+            detail: String::new(),
+        }];
+        let scene = Scene {
+            history: &history,
+            faults: &faults::spans(&events),
+            leaderships: &leaderships.iter().collect::<Vec<_>>(),
+        };
+        let svg = draw(&scene, &whole_history(&history, AnomalyKind::LostWrite), 1);
+        for shown in ["partition&lt;b&gt; n1", "n3 leads, epoch 2", "accepted writes in epoch 1"] {
+            assert!(svg.contains(shown), "{shown} in {svg}");
+        }
+    }
 }

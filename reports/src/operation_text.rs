@@ -57,6 +57,15 @@ pub(crate) fn outcome(outcome: Outcome) -> &'static str {
     }
 }
 
+/// The outcome's number in the page's data.
+pub(crate) fn outcome_number(outcome: Outcome) -> u8 {
+    match outcome {
+        Outcome::Ok => 0,
+        Outcome::Fail => 1,
+        Outcome::Info => 2,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use perjury_history::History;

@@ -25,14 +25,15 @@ pub(crate) struct Series {
     pub(crate) latencies: BTreeMap<&'static str, Latencies>,
 }
 
+/// `None` where a slice is too short to have a rate.
 #[derive(Serialize, Default, Debug, PartialEq)]
 pub(crate) struct Rates {
-    pub(crate) ok: Vec<f64>,
-    pub(crate) fail: Vec<f64>,
-    pub(crate) info: Vec<f64>,
+    pub(crate) ok: Vec<Option<f64>>,
+    pub(crate) fail: Vec<Option<f64>>,
+    pub(crate) info: Vec<Option<f64>>,
 }
 
-/// Milliseconds; `null` where nothing completed.
+/// Milliseconds; `None` where nothing completed.
 #[derive(Serialize, Default, Debug, PartialEq)]
 pub(crate) struct Latencies {
     pub(crate) p50: Vec<Option<f64>>,
@@ -49,7 +50,7 @@ pub(crate) fn of(history: &History) -> Series {
     for operation in history.iter() {
         let Some(completed_ns) = operation.completed_ns else { continue };
         let slice = (completed_ns / slice_ns) as usize;
-        counts[operation.outcome as usize][slice] += 1;
+        counts[usize::from(operation_text::outcome_number(operation.outcome))][slice] += 1;
         if operation.outcome == Outcome::Ok {
             let of_function = latencies_ns
                 .entry(operation_text::function(&operation))
@@ -57,10 +58,16 @@ pub(crate) fn of(history: &History) -> Series {
             of_function[slice].push(completed_ns - operation.invoked_ns);
         }
     }
-    let seconds = slice_ns as f64 / 1e9;
-    let [ok, fail, info] = counts.map(|counts| {
-        counts.into_iter().map(|count| rounded(f64::from(count) / seconds)).collect()
-    });
+    // The last slice is cut off by the run's end; a small rest of one says nothing about a rate.
+    let seconds = |slice: usize| {
+        let length_ns = (history.end_ns() - slice as u64 * slice_ns).min(slice_ns);
+        (slice == 0 || length_ns * 2 >= slice_ns).then_some(length_ns.max(1) as f64 / 1e9)
+    };
+    let rates = |counts: Vec<u32>| -> Vec<Option<f64>> {
+        let each = counts.into_iter().enumerate();
+        each.map(|(slice, count)| Some(rounded(f64::from(count) / seconds(slice)?))).collect()
+    };
+    let [ok, fail, info] = counts.map(rates);
     let latencies = latencies_ns.into_iter().map(|(name, slices)| (name, quantiles(slices)));
     Series {
         slice_us: slice_ns / 1_000,
@@ -98,16 +105,16 @@ mod tests {
         // A column is a millisecond, the shortest slice ten of them.
         let history = History::parse_notation(
             "
-            p0: w(x,1)-     r(x)=1-
-            p1: w(x,2)---------!
+            p0: w(x,1)-                r(x)=1-
+            p1: w(x,2)-----!
             ",
         )
         .expect("a good drawing");
         let series = of(&history);
         let first = &series.latencies["write"];
         assert_eq!(series.slice_us, 10_000);
-        assert_eq!(series.rates.ok.iter().sum::<f64>(), 200.0, "2 in slices of 10 ms");
-        assert_eq!(series.rates.fail.iter().sum::<f64>(), 100.0);
+        assert_eq!(series.rates.ok, [0.0, 0.0, 100.0, 0.0, 200.0].map(Some));
+        assert_eq!(series.rates.fail, [0.0, 0.0, 100.0, 0.0, 0.0].map(Some));
         let p50: Vec<_> = first.p50.iter().flatten().collect();
         assert_eq!(p50, [&6.0]);
         assert_eq!(series.slices, series.rates.info.len());

@@ -57,7 +57,7 @@ impl Strip<'_> {
             top + LANE * index as f64 + (LANE - BAR) / 2.0
         };
         for leadership in self.leaderships {
-            draw_leadership(&mut svg, &scale, leadership, bar_y(leadership.node));
+            draw_leadership(&mut svg, &scale, leadership, self.overlaps, bar_y(leadership.node));
         }
         for overlap in self.overlaps {
             draw_overlap(
@@ -81,7 +81,8 @@ impl Strip<'_> {
         let mut rows = Rows::default();
         let mut names = Vec::new();
         for span in self.faults {
-            let label = format!("{} {}", span.number, span.label());
+            let failed = if span.failed() { " ✕ failed" } else { "" };
+            let label = format!("{} {}{failed}", span.number, span.label());
             let x = scale.x(span.begin_ns());
             let width = label.chars().count() as f64 * SMALL_CHARACTER_PX + 16.0;
             let begin = x.min(RIGHT - width);
@@ -140,7 +141,13 @@ impl Strip<'_> {
     }
 }
 
-fn draw_leadership(svg: &mut Svg, scale: &Scale, leadership: &Leadership, y: f64) {
+fn draw_leadership(
+    svg: &mut Svg,
+    scale: &Scale,
+    leadership: &Leadership,
+    overlaps: &[Overlap<'_>],
+    y: f64,
+) {
     let (x1, x2) = (scale.x(leadership.first_ns), scale.x(leadership.last_ns));
     let width = (x2 - x1).max(3.0);
     let writes = format::counted(leadership.writes, "write", "writes");
@@ -158,13 +165,39 @@ fn draw_leadership(svg: &mut Svg, scale: &Scale, leadership: &Leadership, y: f64
     svg.raw(format_args!(
         r#"<rect class="term" x="{x1:.1}" y="{y:.1}" width="{width:.1}" height="{BAR}" rx="3"/>"#
     ));
+    let (begin, end) = free_part(scale, leadership, overlaps, (x1 + 14.0, x2));
     let candidates = [long, format!("epoch {}", leadership.epoch), leadership.epoch.to_string()];
-    let room = width - 30.0;
-    let fits = |text: &&String| text.chars().count() as f64 * LABEL_CHARACTER_PX < room;
+    let fits =
+        |text: &&String| text.chars().count() as f64 * LABEL_CHARACTER_PX < end - begin - 8.0;
     if let Some(text) = candidates.iter().find(fits) {
-        svg.text("term-name", (x1 + 16.0, y + BAR / 2.0 + 4.0), text);
+        svg.text("term-name", (begin + 2.0, y + BAR / 2.0 + 4.0), text);
     }
     svg.close_group();
+}
+
+/// The longest part of a bar that no hatching covers.
+fn free_part(
+    scale: &Scale,
+    leadership: &Leadership,
+    overlaps: &[Overlap<'_>],
+    (begin, end): (f64, f64),
+) -> (f64, f64) {
+    let same = |it: &Leadership| it.node == leadership.node && it.epoch == leadership.epoch;
+    let mut covered: Vec<_> = overlaps
+        .iter()
+        .filter(|it| same(it.earlier) || same(it.later))
+        .map(|it| (scale.x(it.begin_ns), scale.x(it.end_ns) + 6.0))
+        .collect();
+    covered.sort_by(|one, other| one.0.total_cmp(&other.0));
+    let (mut longest, mut at) = ((begin, begin), begin);
+    for (from, to) in covered.into_iter().chain([(end, end)]) {
+        let free = (at, from.min(end));
+        if free.1 - free.0 > longest.1 - longest.0 {
+            longest = free;
+        }
+        at = at.max(to);
+    }
+    longest
 }
 
 fn draw_overlap(svg: &mut Svg, scale: &Scale, overlap: &Overlap<'_>, ys: [f64; 2]) {

@@ -203,7 +203,7 @@ fn columns(history: &History, chosen: &[OperationId]) -> Columns {
         last_invoked_us = invoked_us;
         let took = operation.completed_ns.map(|at| (at / 1_000 - invoked_us) as i64);
         columns.took.push(took.unwrap_or(-1));
-        columns.outcome.push(operation.outcome as u8);
+        columns.outcome.push(operation_text::outcome_number(operation.outcome));
         let node = |node: Option<perjury_history::NodeId>| node.map_or(-1, |it| i64::from(it.0));
         columns.node.push(node(operation.node));
         columns.served.push(node(operation.served_by));

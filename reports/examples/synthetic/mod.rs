@@ -60,7 +60,7 @@ fn leader(node: u32, time_ns: u64) -> Option<(u32, u64)> {
 pub fn history(operations: u64, seed: u64) -> History {
     let duration_ns = 60 * SECOND;
     let mut random = Random(seed);
-    let pace = duration_ns * u64::from(CONCURRENCY) / operations.max(1);
+    let pace = duration_ns * u64::from(CONCURRENCY) * 81 / 100 / operations.max(1);
     let mut entries: Vec<(u64, usize, Entry)> = Vec::new();
     let mut registers: BTreeMap<(u64, i64), (i64, u64)> = BTreeMap::new();
     let mut requests: Vec<(u64, u32)> = Vec::new();
