@@ -119,7 +119,7 @@ mod tests {
         let cases = [
             (json!({ "violations": ["linearizable"] }), exit_code::EXPECTED),
             (json!({ "violations": ["nonlinearizable"] }), exit_code::EXPECTED),
-            (json!({ "known": ["linearizable"], "max-lost-writes": 3 }), exit_code::INCONCLUSIVE),
+            (json!({ "known": ["linearizable"], "max-lost-writes": 3 }), exit_code::EXPECTED),
             (json!({}), exit_code::VIOLATION),
             (json!({ "violations": ["linearizable", "lost-write"] }), exit_code::VIOLATION),
             (

@@ -9,9 +9,9 @@ pub fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
 
 /// Adds a suggestion to serde's message about an unknown field or variant.
 pub(super) fn with_suggestion(message: &str) -> String {
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    let unknown = message.contains("unknown field") || message.contains("unknown variant");
-    match quoted.next().filter(|_| unknown).and_then(|found| nearest(found, quoted)) {
+    let unknown = ["unknown field", "unknown variant"].iter().find_map(|it| message.find(it));
+    let mut quoted = message[unknown.unwrap_or(message.len())..].split('`').skip(1).step_by(2);
+    match quoted.next().and_then(|found| nearest(found, quoted)) {
         Some(name) => format!("{}; did you mean `{name}`?", message.trim_end()),
         None => message.trim_end().to_owned(),
     }
@@ -23,7 +23,8 @@ mod tests {
 
     #[test]
     fn the_nearest_name_is_suggested() {
-        let message = "unknown field `nemisis`, expected one of `name`, `nemesis`, `nodes`";
+        let message =
+            "test `name`: unknown field `nemisis`, expected one of `name`, `nemesis`, `nodes`";
         assert!(with_suggestion(message).ends_with("did you mean `nemesis`?"));
         let far = "unknown field `xyz`, expected `abc`";
         assert_eq!(with_suggestion(far), far);

@@ -39,7 +39,7 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Run(run::Run),
+    Run(Box<run::Run>),
     Check(check::Check),
     Show(show::Show),
     Report(report::Report),

@@ -31,9 +31,11 @@ pub(super) struct ReplicaProgram {
 
 impl ReplicaProgram {
     pub(super) fn start(settings: &Settings, nodes: u32, boot: Boot) -> Box<dyn Program> {
-        let disk = boot.disk.iter().map(|record| record.downcast_ref::<Record>().cloned());
-        let disk = disk.collect::<Option<Vec<_>>>().expect("only this program writes the disk");
-        let node = Node::start(boot.node.0, nodes, settings, boot.seed, disk, now(boot.now));
+        let Boot { node, disk, now: time, seed } = boot;
+        let records = disk.into_iter().map(|record| record.downcast::<Record>().ok());
+        let records = records.map(|record| record.map(Arc::unwrap_or_clone));
+        let disk = records.collect::<Option<Vec<_>>>().expect("only this program writes the disk");
+        let node = Node::start(node.0, nodes, settings, seed, disk, now(time));
         Box::new(Self { node, calls: BTreeMap::new(), effects: Vec::new() })
     }
 

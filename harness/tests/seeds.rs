@@ -1,0 +1,90 @@
+//! Correct configurations are never accused, wrong ones are found: over many seeds.
+//!
+//! `PERJURY_SEEDS` says how many (CI: 200, in a release build).
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use perjury::campaign::{Campaign, FIRST_LOOK, Overrides, load};
+use perjury::controller;
+use perjury::exit_code;
+use perjury::interrupt::Interrupt;
+
+fn seeds(most: u64) -> u64 {
+    let wanted = std::env::var("PERJURY_SEEDS").ok().and_then(|text| text.parse().ok());
+    wanted.unwrap_or(5).min(most)
+}
+
+fn campaign(text: &str, test: &str, seed: u64) -> Campaign {
+    let seeds = toml::Value::Array(vec![toml::Value::Integer(seed as i64)]);
+    let overrides =
+        Overrides { settings: vec![("seeds".to_owned(), seeds)], tests: vec![test.to_owned()] };
+    load("the campaign", text, &overrides).expect("a good campaign")
+}
+
+/// Runs a test with seeds 1 to `count`; the seeds that did not go as expected, with what was said.
+fn unexpected(text: &str, test: &str, count: u64) -> BTreeMap<u64, String> {
+    let runs = tempfile::tempdir().expect("a temporary folder");
+    let (next, failed) = (AtomicU64::new(1), Mutex::new(BTreeMap::new()));
+    let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed > count {
+                        return;
+                    }
+                    let campaign = campaign(text, test, seed);
+                    let [plan] = campaign.plans.as_slice() else { panic!("one test named {test}") };
+                    let run = controller::run(plan, runs.path(), &Interrupt::default());
+                    let run = run.unwrap_or_else(|error| panic!("{test}, seed {seed}: {error}"));
+                    if run.results.outcome.exit_code != exit_code::EXPECTED {
+                        let unmet = run.results.outcome.expectations.iter().filter(|it| !it.met);
+                        let said: Vec<_> = unmet.map(|it| it.text.clone()).collect();
+                        let said = [said, run.results.problems].concat().join(", ");
+                        failed.lock().expect("no worker panicked").insert(seed, said);
+                    }
+                    // Hundreds of runs would fill the disk.
+                    std::fs::remove_dir_all(run.folder.path()).expect("our own folder");
+                }
+            });
+        }
+    });
+    failed.into_inner().expect("no worker panicked")
+}
+
+#[test]
+fn consensus_is_never_accused() {
+    let failed = unexpected(FIRST_LOOK, "consensus", seeds(200));
+    assert!(failed.is_empty(), "{failed:#?}");
+}
+
+#[test]
+fn a_leader_without_faults_is_never_accused() {
+    let campaign = "
+        [[test]]
+        name = 'leader-only'
+        store = { kind = 'replica', acknowledge = 'async', reads = 'leader' }
+        nodes = 5
+        concurrency = 20
+        rate = 1000
+        time-limit = '30s'
+        expect.models = ['linearizable', 'read-your-writes', 'monotonic-reads', 'monotonic-writes',
+            'writes-follow-reads', 'durable', 'single-leader', 'convergent']
+    ";
+    let failed = unexpected(campaign, "leader-only", seeds(200));
+    assert!(failed.is_empty(), "{failed:#?}");
+}
+
+#[test]
+fn each_wrong_configuration_is_found() {
+    let count = seeds(100);
+    for test in ["async-failover", "any-follower", "session-token", "no-fencing"] {
+        let failed = unexpected(FIRST_LOOK, test, count);
+        let found = count - failed.len() as u64;
+        println!("{test}: as expected with {found} of {count} seeds");
+        assert!(found * 100 >= count * 95, "{test}: {found} of {count}: {failed:#?}");
+    }
+}
