@@ -48,6 +48,8 @@ pub enum Failover {
     None,
     /// An operator ([`Input::Promote`](crate::Input::Promote)): that node leads a new epoch at
     /// once, without asking anyone. Whether the old leader is really gone is the operator's risk.
+    /// If others know of a newer epoch that this node does not (a leader promoted while this node
+    /// was cut off), it learns of it and steps down; promoted again, it takes a newer one still.
     /// A leader that restarts comes back as a follower and waits to be promoted.
     Manual,
     /// Followers that hear nothing from the leader elect one of them by majority.

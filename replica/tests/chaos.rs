@@ -122,8 +122,11 @@ fn run(seed: u64) {
     }
     cluster.run_for(5_000 * MS);
     if settings.failover == Failover::Manual && !wipes {
-        cluster.step(0, Input::Promote);
-        cluster.run_for(5_000 * MS);
+        // Twice: the first may only show it that there was a newer epoch.
+        for _ in 0..2 {
+            cluster.step(0, Input::Promote);
+            cluster.run_for(5_000 * MS);
+        }
     }
     if !wipes {
         let refused: BTreeSet<_> = asked
