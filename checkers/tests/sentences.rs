@@ -230,10 +230,11 @@ fn every_key_is_judged_and_the_smallest_witness_comes_first() {
 
 #[test]
 fn a_search_that_reaches_its_limit_says_how_far_it_came() {
+    // Values repeat, so that only the search can decide.
     let drawing = "
-        p0: w(a,1)-  w(a,2)-  r(a)=1-
-        p1: w(b,1)-  w(b,2)-  w(b,3)-  r(b)=3-
-        p2:          w(b,4)?             r(b)=3-   r(b)=4-
+        p0: r(a)=nil-  r(a)=7-
+        p1: w(b,1)-  w(b,2)-  w(b,1)-  r(b)=1-
+        p2:          w(b,4)?             r(b)=1-   r(b)=4-
         ";
     let history = History::parse_notation(drawing).expect("a good drawing");
     let context = Context { step_limit: 10, ..Context::default() };
@@ -241,16 +242,18 @@ fn a_search_that_reaches_its_limit_says_how_far_it_came() {
     // Key a is decided within the limit, and outweighs key b.
     assert_eq!(verdict.models[&Model::Linearizable], Judgement::Invalid);
     assert_eq!(verdict.measures["keys_unknown"], 1);
-    let context = Context { step_limit: 4, ..Context::default() };
+    let context = Context { step_limit: 3, ..Context::default() };
+    let drawing = drawing.replace("r(a)=7-", "w(a,7)-  w(a,7)-");
+    let history = History::parse_notation(&drawing).expect("a good drawing");
     let verdict = Linearizability.check(&history, &context);
     let Judgement::Unknown(reason) = &verdict.models[&Model::Linearizable] else {
         panic!("{verdict:?}")
     };
     assert_eq!(
         reason,
-        "key 0: the search reached the limit of 4 steps; the first 1 of 3 completed operations were \
+        "key 0: the search reached the limit of 3 steps; the first 1 of 3 completed operations were \
          proved linearizable, 0 operations of unknown outcome were open there; use more keys with \
-         fewer operations each, a lower concurrency or a higher limit (and 1 more keys)"
+         fewer operations each, a lower concurrency or a higher limit (and 1 more key)"
     );
     let context = Context { out_of_time: &|| true, ..Context::default() };
     let judgement = &Linearizability.check(&history, &context).models[&Model::Linearizable];
