@@ -148,7 +148,7 @@ fn all(criterion: &mut Criterion) {
     bench(criterion, "1M operations on 5000 keys", &large, "valid");
     let hot = Shape { operations: 60_000, keys: 1, ..usual };
     bench(criterion, "60k operations on 1 key", &hot, "valid");
-    let hot_stale = Shape { stale: 0.001, ..hot };
+    let hot_stale = Shape { stale: 0.01, ..hot };
     bench(criterion, "60k operations on 1 key, stale reads", &hot_stale, "invalid");
 }
 

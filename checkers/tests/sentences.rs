@@ -1,8 +1,8 @@
 //! Literal histories, with what every checker says of them.
 
 use perjury_checkers::{
-    Checker, Context, Convergence, Judgement, Leaders, Linearizability, LostWrites, Model,
-    Progress, SessionGuarantees, Verdict,
+    Analysis, Checker, Context, Convergence, Judgement, Leaders, Linearizability, LostWrites,
+    Model, Progress, SessionGuarantees, Verdict,
 };
 use perjury_history::History;
 
@@ -515,7 +515,7 @@ fn two_leaders() {
         p1:                   w(x,2)@n3#2.2-
         ",
         "n1 and n3 both acted as leader of epoch 2: n1 acknowledged 2 writes from 0.025 s to \
-         0.062 s, n3 acknowledged 1 write from 0.043 s to 0.043 s.",
+         0.062 s, n3 acknowledged 1 write at 0.043 s.",
     );
     // A write that was under way when the leader changed proves nothing.
     kept(&Leaders, Model::SingleLeader, "p0: w(x,1)@n1#1.1---------------\np1:    w(x,2)@n3#2.2-");
@@ -549,4 +549,29 @@ fn progress_counts_and_decides_nothing() {
     assert!(verdict.models.is_empty());
     assert_eq!(verdict.measures["ok_operations"], 1);
     assert_eq!(verdict.measures["functions_never_succeeded"], 1);
+}
+
+#[test]
+fn an_analysis_survives_json() {
+    let history = History::parse_notation(
+        "
+        p0: w(x,1)@n1#1.1-  w(x,2)@n1#1.2-  r(x)=1@n2#1.1-
+        p1: r(x)!                                            i(x)=1@n1-  i(x)=nil@n2-
+        ",
+    )
+    .expect("a good drawing");
+    let checkers: Vec<Box<dyn Checker>> = vec![
+        Box::new(Linearizability),
+        Box::new(SessionGuarantees),
+        Box::new(LostWrites),
+        Box::new(Leaders),
+        Box::new(Convergence),
+        Box::new(Progress),
+    ];
+    let analysis = Analysis::of(&history, &checkers, &Context::default());
+    assert_eq!(analysis.judgement(), Judgement::Invalid);
+    assert_eq!(analysis.leaderships.len(), 1);
+    let json = serde_json::to_string(&analysis).expect("it can be written");
+    let read: Analysis = serde_json::from_str(&json).expect("it can be read");
+    assert_eq!(read, analysis);
 }
