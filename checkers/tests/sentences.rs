@@ -376,6 +376,22 @@ fn monotonic_reads() {
 }
 
 #[test]
+fn a_version_that_is_disputed_proves_nothing() {
+    let told = |version: &str| {
+        format!(
+            "
+            p0: w(d,1)#1.5-----
+            p1:    w(d,2)#1.6-----
+            p2:                      r(d)=2#1.6-  r(d)=1#{version}-
+            "
+        )
+    };
+    kept(&SessionGuarantees, Model::MonotonicReads, &told("1.9"));
+    let verdict = check(&SessionGuarantees, &told("1.5"));
+    assert_eq!(verdict.models[&Model::MonotonicReads], Judgement::Invalid);
+}
+
+#[test]
 fn monotonic_writes_and_writes_follow_reads() {
     broken(
         &SessionGuarantees,
