@@ -1,8 +1,8 @@
 //! Literal histories, with what every checker says of them.
 
 use perjury_checkers::{
-    Checker, Context, Convergence, Judgement, Leaders, Linearizability, LostWrites, Model,
-    Progress, SessionGuarantees, Verdict,
+    Analysis, Checker, Context, Convergence, Judgement, Leaders, Linearizability, LostWrites,
+    Model, Progress, SessionGuarantees, Verdict,
 };
 use perjury_history::History;
 
@@ -230,10 +230,11 @@ fn every_key_is_judged_and_the_smallest_witness_comes_first() {
 
 #[test]
 fn a_search_that_reaches_its_limit_says_how_far_it_came() {
+    // Values repeat, so that only the search can decide.
     let drawing = "
-        p0: w(a,1)-  w(a,2)-  r(a)=1-
-        p1: w(b,1)-  w(b,2)-  w(b,3)-  r(b)=3-
-        p2:          w(b,4)?             r(b)=3-   r(b)=4-
+        p0: r(a)=nil-  r(a)=7-
+        p1: w(b,1)-  w(b,2)-  w(b,1)-  r(b)=1-
+        p2:          w(b,4)?             r(b)=1-   r(b)=4-
         ";
     let history = History::parse_notation(drawing).expect("a good drawing");
     let context = Context { step_limit: 10, ..Context::default() };
@@ -241,16 +242,18 @@ fn a_search_that_reaches_its_limit_says_how_far_it_came() {
     // Key a is decided within the limit, and outweighs key b.
     assert_eq!(verdict.models[&Model::Linearizable], Judgement::Invalid);
     assert_eq!(verdict.measures["keys_unknown"], 1);
-    let context = Context { step_limit: 4, ..Context::default() };
+    let context = Context { step_limit: 3, ..Context::default() };
+    let drawing = drawing.replace("r(a)=7-", "w(a,7)-  w(a,7)-");
+    let history = History::parse_notation(&drawing).expect("a good drawing");
     let verdict = Linearizability.check(&history, &context);
     let Judgement::Unknown(reason) = &verdict.models[&Model::Linearizable] else {
         panic!("{verdict:?}")
     };
     assert_eq!(
         reason,
-        "key 0: the search reached the limit of 4 steps; the first 1 of 3 completed operations were \
+        "key 0: the search reached the limit of 3 steps; the first 1 of 3 completed operations were \
          proved linearizable, 0 operations of unknown outcome were open there; use more keys with \
-         fewer operations each, a lower concurrency or a higher limit (and 1 more keys)"
+         fewer operations each, a lower concurrency or a higher limit (and 1 more key)"
     );
     let context = Context { out_of_time: &|| true, ..Context::default() };
     let judgement = &Linearizability.check(&history, &context).models[&Model::Linearizable];
@@ -512,7 +515,7 @@ fn two_leaders() {
         p1:                   w(x,2)@n3#2.2-
         ",
         "n1 and n3 both acted as leader of epoch 2: n1 acknowledged 2 writes from 0.025 s to \
-         0.062 s, n3 acknowledged 1 write from 0.043 s to 0.043 s.",
+         0.062 s, n3 acknowledged 1 write at 0.043 s.",
     );
     // A write that was under way when the leader changed proves nothing.
     kept(&Leaders, Model::SingleLeader, "p0: w(x,1)@n1#1.1---------------\np1:    w(x,2)@n3#2.2-");
@@ -546,4 +549,29 @@ fn progress_counts_and_decides_nothing() {
     assert!(verdict.models.is_empty());
     assert_eq!(verdict.measures["ok_operations"], 1);
     assert_eq!(verdict.measures["functions_never_succeeded"], 1);
+}
+
+#[test]
+fn an_analysis_survives_json() {
+    let history = History::parse_notation(
+        "
+        p0: w(x,1)@n1#1.1-  w(x,2)@n1#1.2-  r(x)=1@n2#1.1-
+        p1: r(x)!                                            i(x)=1@n1-  i(x)=nil@n2-
+        ",
+    )
+    .expect("a good drawing");
+    let checkers: Vec<Box<dyn Checker>> = vec![
+        Box::new(Linearizability),
+        Box::new(SessionGuarantees),
+        Box::new(LostWrites),
+        Box::new(Leaders),
+        Box::new(Convergence),
+        Box::new(Progress),
+    ];
+    let analysis = Analysis::of(&history, &checkers, &Context::default());
+    assert_eq!(analysis.judgement(), Judgement::Invalid);
+    assert_eq!(analysis.leaderships.len(), 1);
+    let json = serde_json::to_string(&analysis).expect("it can be written");
+    let read: Analysis = serde_json::from_str(&json).expect("it can be read");
+    assert_eq!(read, analysis);
 }

@@ -9,7 +9,9 @@
 //! A key at a time, for a history is linearizable if and only if each object's part of it is
 //! (locality). Each key's operations are reduced to those that matter (`register`), then searched
 //! for an order that explains them (`search`): just-in-time linearization (Lowe, *Testing for
-//! linearizability*, 2017) after Wing & Gong (1993). If there is none, the evidence is reduced by
+//! linearizability*, 2017) after Wing & Gong (1993). A search that takes long is left, and where
+//! every value is written once, the zones of Gibbons & Korach (1997) decide instead (`zones`); else
+//! the search goes on. If there is no order, the evidence is reduced by
 //! steps that keep it one (`shrink`) and put into words (`explain`).
 //!
 //! A failed operation did not happen; one of unknown outcome may take effect at any time after its
@@ -34,6 +36,7 @@ mod shrink;
 #[cfg(test)]
 mod tests;
 mod window;
+mod zones;
 
 use std::collections::BTreeMap;
 
@@ -43,11 +46,16 @@ use self::explain::Contradiction;
 use self::register::{Register, RegisterOperation};
 use self::search::{Answer, Budget, Limit, search};
 use self::sequential::{Call, SequentialModel, cut};
+use self::zones::{Zones, zones};
 use crate::wording::count;
 use crate::{Anomaly, Checker, Context, Judgement, Model, Verdict};
 
 /// Anomalies listed at most; the measures have the full count.
 const LISTED_MAX: usize = 100;
+
+/// Steps of a search before the zones are asked.
+const FIRST_STEPS: u64 = 10_000;
+const FIRST_STEPS_PER_OPERATION: u64 = 64;
 
 /// Steps for making one witness smaller, beside some for each operation; and for all of them.
 const SHRINK_STEPS: u64 = 1_000_000;
@@ -83,6 +91,14 @@ impl Checker for Linearizability {
     }
 }
 
+type Calls = Vec<Call<RegisterOperation>>;
+
+/// Those of `calls` that are in `chosen`, as they were. Both are by order of invocation.
+fn only(calls: &[Call<RegisterOperation>], chosen: &[Call<RegisterOperation>]) -> Calls {
+    let is_chosen = |id| chosen.binary_search_by_key(&id, |call| call.id).is_ok();
+    calls.iter().filter(|call| is_chosen(call.id)).copied().collect()
+}
+
 struct Check<'a> {
     history: &'a History,
     context: &'a Context<'a>,
@@ -109,18 +125,11 @@ impl Check<'_> {
         }
         let calls: Vec<_> = all().filter_map(|it| register::call(&it)).collect();
         self.count("operations", calls.len());
-        let steps = self.context.step_limit;
-        let mut budget = self.budget(steps);
-        let answer = match (self.context.out_of_time)() {
-            true => Answer::Exhausted { limit: Limit::Time, proved: 0, unknown: 0 },
-            false => search(&Register, &Register.reduce(&calls), &mut budget),
-        };
-        let steps_taken = steps - budget.steps_left;
-        self.count("search_steps", steps_taken as usize);
+        let (answer, evidence) = self.decide(&calls);
         match answer {
             Answer::Linearizable => {}
             Answer::Contradiction { position, states } => {
-                self.contradiction(key, operations, &calls, position, &states);
+                self.contradiction(key, operations, &evidence, position, &states);
             }
             Answer::Exhausted { limit, proved, unknown } => {
                 let completed = calls.iter().filter(|call| call.returned.is_some()).count();
@@ -129,6 +138,45 @@ impl Check<'_> {
             }
         }
         self.count("keys_decided", 1);
+    }
+
+    /// A short search, then the zones, then a long search; with the calls that the answer is of.
+    fn decide(&mut self, calls: &[Call<RegisterOperation>]) -> (Answer<Reading>, Calls) {
+        if (self.context.out_of_time)() {
+            let answer = Answer::Exhausted { limit: Limit::Time, proved: 0, unknown: 0 };
+            return (answer, Vec::new());
+        }
+        let reduced = Register.reduce(calls);
+        let limit = self.context.step_limit;
+        let first_steps = FIRST_STEPS + FIRST_STEPS_PER_OPERATION * reduced.len() as u64;
+        let first = self.search(&reduced, first_steps.min(limit));
+        if !matches!(first, Answer::Exhausted { limit: Limit::Steps | Limit::Memory, .. }) {
+            return (first, calls.to_vec());
+        }
+        match zones(&reduced) {
+            Zones::Linearizable => {
+                self.count("keys_decided_by_zones", 1);
+                (Answer::Linearizable, Vec::new())
+            }
+            Zones::Contradiction(blocks) => {
+                self.count("keys_decided_by_zones", 1);
+                let blocks: Calls = blocks.into_iter().map(|index| reduced[index]).collect();
+                let answer = self.search(&blocks, limit);
+                (answer, only(calls, &blocks))
+            }
+            Zones::Inapplicable if first_steps < limit => {
+                (self.search(&reduced, limit), calls.to_vec())
+            }
+            Zones::Inapplicable => (first, Vec::new()),
+        }
+    }
+
+    fn search(&mut self, calls: &[Call<RegisterOperation>], steps: u64) -> Answer<Reading> {
+        let mut budget = self.budget(steps);
+        let answer = search(&Register, calls, &mut budget);
+        let steps_taken = steps - budget.steps_left;
+        self.count("search_steps", steps_taken as usize);
+        answer
     }
 
     fn contradiction(
@@ -140,7 +188,16 @@ impl Check<'_> {
         states: &[Reading],
     ) {
         self.count("nonlinearizable_keys", 1);
-        let evidence = cut(calls, position);
+        let mut evidence = cut(calls, position);
+        // Where the zones can tell, they leave little to shrink.
+        let reduced = Register.reduce(&evidence);
+        if let Zones::Contradiction(blocks) = zones(&reduced) {
+            let blocks: Calls = blocks.into_iter().map(|index| reduced[index]).collect();
+            let fewer = only(&evidence, &blocks);
+            if fewer.iter().any(|call| call.returned == Some(position)) {
+                evidence = fewer;
+            }
+        }
         let steps = SHRINK_STEPS + SHRINK_STEPS_PER_OPERATION * evidence.len() as u64;
         let steps = steps.min(self.shrink_steps_left);
         let mut budget = self.budget(steps);
@@ -192,7 +249,13 @@ impl Check<'_> {
 
     fn finish(mut self) -> Verdict {
         self.count("keys_unknown", self.unknown.len());
-        for measure in ["keys_decided", "nonlinearizable_keys", "operations", "search_steps"] {
+        for measure in [
+            "keys_decided",
+            "keys_decided_by_zones",
+            "nonlinearizable_keys",
+            "operations",
+            "search_steps",
+        ] {
             self.count(measure, 0);
         }
         self.anomalies.sort_by_key(|it| (it.witness.operations.len(), it.key));
@@ -205,7 +268,8 @@ impl Check<'_> {
             [] => Judgement::Valid,
             [only] => Judgement::Unknown(only.clone()),
             [first, others @ ..] => {
-                Judgement::Unknown(format!("{first} (and {} more keys)", others.len()))
+                let others = count(others.len() as u64, "more key");
+                Judgement::Unknown(format!("{first} (and {others})"))
             }
         };
         Verdict {

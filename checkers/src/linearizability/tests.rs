@@ -10,6 +10,8 @@ use super::search::{Answer, Budget, Plan, Search, search};
 use super::sequential::{Call, SequentialModel, cut};
 use super::shrink::shrink;
 use super::window::Window;
+use super::zones::{Zones, zones};
+use crate::{Checker as _, Context, Judgement, Linearizability};
 
 type Calls = Vec<Call<RegisterOperation>>;
 
@@ -106,6 +108,15 @@ fn check_search(calls: &[Call<RegisterOperation>]) -> bool {
     if reduced != calls {
         assert("the search after the reduction", !is_contradiction::<u64>(&reduced));
     }
+    match zones(&reduced) {
+        Zones::Inapplicable => {}
+        Zones::Linearizable => assert("the zones", true),
+        Zones::Contradiction(blocks) => {
+            let blocks: Calls = blocks.into_iter().map(|index| reduced[index]).collect();
+            assert("the zones", false);
+            assert("the blocks alone", is_linearizable(&blocks));
+        }
+    }
     expected
 }
 
@@ -137,6 +148,17 @@ fn check_witness(calls: &[Call<RegisterOperation>]) {
         let alone = drawing(kept);
         assert!(!is_linearizable(kept), "not a witness:\n{alone}of\n{}", drawing(calls));
     }
+}
+
+/// So is the witness that the checker names, which the zones help to find.
+fn check_anomaly(calls: &[Call<RegisterOperation>]) {
+    let verdict = Linearizability.check(&history(calls), &Context::default());
+    let [anomaly] = &verdict.anomalies[..] else { panic!("one key, one anomaly: {verdict:?}") };
+    let named =
+        |call: &&Call<_>| anomaly.witness.operations.iter().any(|it| it.operation == call.id);
+    let witness: Calls = calls.iter().filter(named).copied().collect();
+    let alone = drawing(&witness);
+    assert!(!is_linearizable(&witness), "not a witness:\n{alone}of\n{}", drawing(calls));
 }
 
 /// Calls every history of `operations` operations by the given alphabet, of which at most `open`
@@ -191,6 +213,30 @@ fn enumerate(
     found: &mut dyn FnMut(&[Call<RegisterOperation>]),
 ) {
     Enumeration { operations, open: 3, alphabet, found }.run(&mut Vec::new(), 0, false);
+}
+
+/// Each value has at most one writer here more often than not, and chains are long.
+const CHAINS: [RegisterOperation; 9] = [
+    Write(1),
+    Write(4),
+    Cas(1, 2),
+    Cas(2, 3),
+    Cas(1, 5),
+    Read(Reading::Nil),
+    Read(Reading::Value(1)),
+    Read(Reading::Value(2)),
+    Read(Reading::Value(4)),
+];
+
+#[test]
+fn zones_agree_with_the_definition_on_all_histories_of_chains() {
+    let (mut decided, mut histories) = (0, 0_u64);
+    enumerate(4, &CHAINS, &mut |calls| {
+        histories += 1;
+        check_search(calls);
+        decided += u64::from(zones(&Register.reduce(calls)) != Zones::Inapplicable);
+    });
+    assert!(decided * 2 > histories, "{decided} of {histories}");
 }
 
 const ALPHABET: [RegisterOperation; 7] = [
@@ -286,7 +332,7 @@ fn random(random: &mut Pcg64Mcg, operations: usize, processes: usize, unique: bo
 }
 
 fn check_random(seeds: u64, operations: std::ops::RangeInclusive<usize>, unique: bool) {
-    let (mut linearizable, mut contradictions) = (0_u64, 0_u64);
+    let (mut linearizable, mut contradictions, mut decided) = (0_u64, 0_u64, 0_u64);
     for seed in 0..seeds {
         let mut generator = Pcg64Mcg::new(u128::from(seed) << 1 | 1);
         let operations = generator.random_range(operations.clone());
@@ -294,18 +340,24 @@ fn check_random(seeds: u64, operations: std::ops::RangeInclusive<usize>, unique:
         let calls = random(&mut generator, operations, processes, unique);
         let checked = std::panic::catch_unwind(|| match check_search(&calls) {
             true => check_removals(&calls),
-            false => check_witness(&calls),
+            false => {
+                check_witness(&calls);
+                check_anomaly(&calls);
+            }
         });
         if let Err(panic) = checked {
             eprintln!("seed {seed}:\n{}", drawing(&calls));
             std::panic::resume_unwind(panic);
         }
+        let is_decided = zones(&Register.reduce(&calls)) != Zones::Inapplicable;
+        decided += u64::from(is_decided);
         match is_linearizable(&calls) {
             true => linearizable += 1,
             false => contradictions += 1,
         }
     }
     assert!(linearizable.min(contradictions) > seeds / 10, "{linearizable} {contradictions}");
+    assert!(!unique || decided > seeds / 2, "the zones decided only {decided}");
 }
 
 #[test]
@@ -343,6 +395,35 @@ fn hundreds_of_open_operations_are_no_obstacle() {
         };
         assert_eq!((position, states), (3002, vec![Reading::Value(7)]));
     }
+}
+
+#[test]
+fn zones_decide_what_the_search_does_not() {
+    // Thirty writes at a time, each read by someone while the others are open.
+    let mut calls: Calls = Vec::new();
+    for round in 0..50 {
+        let base = round * 1000;
+        for at in 0..30 {
+            let value = i64::from(round * 30 + at);
+            calls.push(call(base + at, Write(value), (base + at, Some(base + 500 + at))));
+        }
+        for at in 0..30 {
+            let value = Reading::Value(i64::from(round * 30 + at * 7 % 30));
+            calls.push(call(base + 30 + at, Read(value), (base + 100 + at, Some(base + 400 - at))));
+        }
+    }
+    let mut few = Budget { steps_left: 100_000, ..budget() };
+    assert!(matches!(search(&Register, &calls, &mut few), Answer::Exhausted { .. }));
+    assert_eq!(zones(&calls), Zones::Linearizable);
+    let history = history(&calls);
+    let verdict = Linearizability.check(&history, &Context::default());
+    assert_eq!(verdict.judgement(), Judgement::Valid, "{:?}", verdict.measures);
+    // A stale read at the end: a small witness all the same.
+    let stale = Read(Reading::Value(3));
+    calls.push(call(50_000, stale, (50_000, Some(50_001))));
+    let verdict = Linearizability.check(&self::history(&calls), &Context::default());
+    assert_eq!(verdict.judgement(), Judgement::Invalid);
+    assert!(verdict.anomalies[0].witness.operations.len() <= 4);
 }
 
 #[test]
