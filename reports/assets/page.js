@@ -49,7 +49,7 @@ for (const button of document.querySelectorAll(".copy")) {
   addEventListener("beforeprint", () => {
     theme = root.dataset.theme;
     root.dataset.theme = "light";
-    folded = [...document.querySelectorAll("details:not([open])")];
+    folded = [...document.querySelectorAll("details.anomaly:not([open])")];
     folded.forEach((details) => { details.open = true; });
     recolour();
   });

@@ -28,14 +28,14 @@ function drawPlots(data) {
   function points(u) {
     if (!byId("latency-points").checked) return;
     const { ctx, bbox } = u;
-    const { min, max } = u.scales.x, size = Math.max(1.5, devicePixelRatio * 1.6);
+    const { min, max } = u.scales.x, few = data.count < 3000, size = devicePixelRatio * (few ? 4 : 1.6);
     // A sample that stays readable; quantiles above are of all.
     const step = Math.max(1, Math.floor(data.count / 20000));
     ctx.save();
     ctx.beginPath();
     ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
     ctx.clip();
-    ctx.globalAlpha = 0.28;
+    ctx.globalAlpha = few ? 0.6 : 0.28;
     ctx.fillStyle = colour(hueOf(shown));
     let drawn = 0;
     for (let i = 0; i < data.count; i += step) {
@@ -77,7 +77,9 @@ function drawPlots(data) {
     const scales = { x: { time: false, range: (_, min, max) => (min === null || min === max ? whole : [min, max]) } };
     if (shown) {
       const quantiles = series.latencies[shown];
-      const line = (label, dash, width) => ({ label, stroke: colour("ink"), width, dash, spanGaps: false, points: { show: false }, value: (_, ms) => (ms === null ? "–" : duration(Math.round(ms * 1000))) });
+      // Where few slices have a value, a line alone would show nothing.
+      const sparse = quantiles.p50.filter((ms) => ms !== null).length < 40;
+      const line = (label, dash, width) => ({ label, stroke: colour("ink"), width, dash, spanGaps: false, points: { show: sparse, size: 4 }, value: (_, ms) => (ms === null ? "–" : duration(Math.round(ms * 1000))) });
       plots.push(new uPlot({
         ...shared(latencyBox, 260),
         scales: { ...scales, y: { distr: 3, range: (_, min, max) => (min === null ? [0.1, 100] : [10 ** Math.floor(Math.log10(Math.max(min, 1e-3) * 0.999)), 10 ** Math.ceil(Math.log10(max * 1.001))]) } },
@@ -88,7 +90,7 @@ function drawPlots(data) {
     } else {
       latencyBox.textContent = "No operation succeeded.";
     }
-    const rate = (label, name, dash, width) => ({ label, stroke: colour(name), width, dash, points: { show: false }, value: (_, rate) => (rate === null ? "–" : `${grouped(+rate.toFixed(1))} /s`) });
+    const rate = (label, name, dash, width) => ({ label, stroke: colour(name), width, dash, points: { show: series.slices < 20, size: 4 }, value: (_, rate) => (rate === null ? "–" : `${grouped(+rate.toFixed(1))} /s`) });
     plots.push(new uPlot({
       ...shared(rateBox, 220),
       scales: { ...scales, y: { range: (_, min, max) => [0, Math.max(max * 1.08, 1)] } },

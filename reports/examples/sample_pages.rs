@@ -4,7 +4,8 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use perjury_checkers::Analysis;
+use perjury_checkers::{Analysis, Checker, Context, Linearizability, SessionGuarantees};
+use perjury_history::History;
 use perjury_reports::{
     CampaignFacts, CampaignRow, RunFacts, RunReport, campaign_page, run_page, summary_sentence,
 };
@@ -30,8 +31,25 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let page = run_page(&report)?;
     eprintln!("{} operations: {} bytes in {:?}", history.len(), page.len(), begin.elapsed());
     std::fs::write(folder.join("run.html"), page)?;
+    std::fs::write(folder.join("small.html"), small()?)?;
     std::fs::write(folder.join("campaign.html"), campaign(&facts, &analysis)?)?;
     Ok(())
+}
+
+/// A run of a few operations in which nothing went wrong.
+fn small() -> Result<String, Box<dyn std::error::Error>> {
+    let history = History::parse_notation(
+        "
+        p0: w(x,1)@n1-----      r(x)=1@n2--     w(y,7)@n1-------?
+        p1:        r(x)=1@n3--        cas(x,1,2)@n1#1.2---!   r(y)=3@n2--
+        p2:     r(x)=nil@n2--    w(y,3)@n1#1.3--      r(y)=3@n3-
+        ",
+    )?;
+    let checkers: [Box<dyn Checker>; 2] = [Box::new(Linearizability), Box::new(SessionGuarantees)];
+    let analysis = Analysis::of(&history, &checkers, &Context::default());
+    let facts = RunFacts { test: "small".into(), ..RunFacts::default() };
+    let (title, history, analysis, facts) = ("small", &history, &analysis, &facts);
+    Ok(run_page(&RunReport { title, history, analysis, facts })?)
 }
 
 fn campaign(facts: &RunFacts, analysis: &Analysis) -> Result<String, Box<dyn std::error::Error>> {

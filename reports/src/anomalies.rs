@@ -10,7 +10,7 @@ use crate::{ReportError, format, operation_text, sentence};
 /// Anomalies of a kind that get a diagram and a table.
 const DRAWN_MAX: usize = 6;
 /// Anomalies of a kind beyond those that are at least told.
-const TOLD_MAX: usize = 100;
+const TOLD_MAX: usize = 40;
 /// Rows of a table.
 const ROWS_MAX: usize = 100;
 
@@ -101,27 +101,28 @@ pub(crate) fn of(scene: &Scene<'_>, analysis: &Analysis) -> Anomalies {
             jumps.push(jump(scene.history, anomaly, number));
             cards.push(card(scene, anomaly, number, cards.is_empty()));
         }
-        groups.push(group(kind, &anomalies, cards));
+        let all = sentence::full_count(analysis, kind, anomalies.len());
+        groups.push(group(kind, &anomalies, cards, all));
     }
     Anomalies { groups, jumps }
 }
 
-fn group(kind: AnomalyKind, anomalies: &[&Anomaly], cards: Vec<Card>) -> Group {
+fn group(kind: AnomalyKind, anomalies: &[&Anomaly], cards: Vec<Card>, all: u64) -> Group {
     let told: Vec<_> = anomalies
         .iter()
         .skip(cards.len())
         .take(TOLD_MAX)
         .map(|anomaly| anomaly.explanation.clone())
         .collect();
-    let undrawn = anomalies.len() - cards.len();
-    let untold = undrawn - told.len();
-    let some = |number: usize| (number > 0).then(|| format::count(number as u64));
+    let undrawn = all - cards.len() as u64;
+    let untold = undrawn - told.len() as u64;
+    let some = |number: u64| (number > 0).then(|| format::count(number));
     Group {
         id: kind.name(),
         title: sentence::title(kind),
         kind: kind.name(),
         rules_out: kind.rules_out().name(),
-        count: format::count(anomalies.len() as u64),
+        count: format::count(all),
         cards,
         told,
         undrawn: some(undrawn),

@@ -29,7 +29,7 @@
 //! - Figures that a reader needs as evidence are SVG made here, so that they print and work without
 //!   scripts; the timeline of all operations and the plots are drawn by `assets/*.js` on canvas.
 //!
-//! Start reading at [`run_page`]; [`RunReport`] is what it takes.
+//! Start reading at [`run_page()`]; [`RunReport`] is what it takes.
 
 mod anomalies;
 mod campaign_page;

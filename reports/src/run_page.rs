@@ -73,7 +73,7 @@ pub fn run_page(report: &RunReport<'_>) -> Result<String, ReportError> {
             Some(false) => "unexpected",
         },
         chips: tables::chips(analysis, facts),
-        figures: tables::figures(report, &spans, failovers.len()),
+        figures: tables::figures(report, &spans, &failovers),
         anomalies: analysis.anomalies().count(),
         groups: found.groups,
         strip: strip.draw(),

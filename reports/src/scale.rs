@@ -99,16 +99,21 @@ impl Scale {
         self.xs[after - 1] + share * (self.xs[after] - self.xs[after - 1])
     }
 
+    /// The cut stretches; neighbours are one.
     pub(crate) fn cuts(&self) -> Vec<Cut> {
-        let stretches = self.times_ns.windows(2).zip(self.xs.windows(2)).zip(&self.cut);
-        stretches
-            .filter(|(_, cut)| **cut)
-            .map(|((times, xs), _)| Cut {
-                x: xs[0],
-                width: xs[1] - xs[0],
-                duration_ns: times[1] - times[0],
-            })
-            .collect()
+        let mut cuts: Vec<Cut> = Vec::new();
+        for (index, _) in self.cut.iter().enumerate().filter(|(_, cut)| **cut) {
+            let (x, width) = (self.xs[index], self.xs[index + 1] - self.xs[index]);
+            let duration_ns = self.times_ns[index + 1] - self.times_ns[index];
+            match cuts.last_mut() {
+                Some(before) if index > 0 && self.cut[index - 1] => {
+                    before.width += width;
+                    before.duration_ns += duration_ns;
+                }
+                _ => cuts.push(Cut { x, width, duration_ns }),
+            }
+        }
+        cuts
     }
 
     /// Labels at as many of `moments` (the first ones win) as fit side by side.

@@ -83,6 +83,23 @@ pub(crate) fn measure(analysis: &Analysis, name: &str) -> Option<u64> {
     analysis.verdicts.values().filter_map(|verdict| verdict.measures.get(name).copied()).max()
 }
 
+/// How many anomalies of a kind there are: checkers may list fewer than they count.
+pub(crate) fn full_count(analysis: &Analysis, kind: AnomalyKind, listed: usize) -> u64 {
+    let counted = match kind {
+        AnomalyKind::LostWrite => measure(analysis, "lost_writes"),
+        AnomalyKind::Nonlinearizable => measure(analysis, "nonlinearizable_keys"),
+        AnomalyKind::Divergence => measure(analysis, "diverged_keys"),
+        AnomalyKind::TwoLeaders => measure(analysis, "two_leader_pairs"),
+        AnomalyKind::ReadYourWrites
+        | AnomalyKind::MonotonicReads
+        | AnomalyKind::MonotonicWrites
+        | AnomalyKind::WritesFollowReads => {
+            measure(analysis, &format!("{}_violations", kind.name().replace('-', "_")))
+        }
+    };
+    counted.unwrap_or(0).max(listed as u64)
+}
+
 fn violations(analysis: &Analysis, kinds: &[(AnomalyKind, Vec<&Anomaly>)]) -> String {
     let told = &kinds[..kinds.len().min(TOLD)];
     let clauses: Vec<_> =
@@ -106,16 +123,15 @@ fn violations(analysis: &Analysis, kinds: &[(AnomalyKind, Vec<&Anomaly>)]) -> St
 
 /// What happened, without a capital and a full stop.
 fn clause(analysis: &Analysis, kind: AnomalyKind, anomalies: &[&Anomaly]) -> String {
-    let listed = anomalies.len() as u64;
-    let keys: BTreeSet<_> = anomalies.iter().filter_map(|anomaly| anomaly.key).collect();
-    let on_keys = match keys.len() as u64 {
-        0 => String::new(),
-        number => format!(" on {}", format::counted(number, "key", "keys")),
+    let number = full_count(analysis, kind, anomalies.len());
+    let on_keys = match anomalies.iter().any(|anomaly| anomaly.key.is_some()) {
+        false => String::new(),
+        true => format!(" on {}", format::counted(number, "key", "keys")),
     };
-    let times = match listed {
+    let times = match number {
         1 => "once".into(),
         2 => "twice".into(),
-        _ => format!("{} times", format::count(listed)),
+        _ => format!("{} times", format::count(number)),
     };
     match kind {
         AnomalyKind::TwoLeaders => {
@@ -132,9 +148,8 @@ fn clause(analysis: &Analysis, kind: AnomalyKind, anomalies: &[&Anomaly]) -> Str
             }
         }
         AnomalyKind::LostWrite => {
-            let lost = measure(analysis, "lost_writes").unwrap_or(0).max(listed);
             let writes =
-                format::counted(lost, "acknowledged write was", "acknowledged writes were");
+                format::counted(number, "acknowledged write was", "acknowledged writes were");
             format!("{writes} lost")
         }
         AnomalyKind::Divergence => {

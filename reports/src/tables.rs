@@ -5,6 +5,7 @@ use perjury_history::FaultStage;
 use serde::Serialize;
 
 use crate::faults::FaultSpan;
+use crate::leadership::Failover;
 use crate::{ExpectationResult, RunFacts, RunReport, format, sentence};
 
 /// Faults shown before the rest is folded away.
@@ -68,7 +69,7 @@ pub(crate) struct Figure {
 pub(crate) fn figures(
     report: &RunReport<'_>,
     faults: &[FaultSpan<'_>],
-    failovers: usize,
+    failovers: &[Failover<'_>],
 ) -> Vec<Figure> {
     let RunReport { history, analysis, facts, .. } = report;
     let statistics = &analysis.statistics;
@@ -99,16 +100,24 @@ pub(crate) fn figures(
         figure("seed", facts.seed.to_string(), String::new()),
         figure("faults", format::count(faults.len() as u64), failed),
     ];
-    let changes = sentence::measure(analysis, "leader_changes").unwrap_or(failovers as u64);
+    let changes = sentence::measure(analysis, "leader_changes").unwrap_or(failovers.len() as u64);
     if !analysis.leaderships.is_empty() || changes > 0 {
-        figures.push(figure("leader changes", format::count(changes), String::new()));
+        let gaps = failovers.iter().filter_map(|it| it.to.first_ns.checked_sub(it.from.last_ns));
+        let longest = gaps.max().map_or(String::new(), |gap_ns| {
+            format!("longest without writes {}", format::duration(gap_ns))
+        });
+        figures.push(figure("leader changes", format::count(changes), longest));
     }
     let listed = analysis.anomalies().filter(|it| it.kind == AnomalyKind::LostWrite).count();
     let durability_judged =
         sentence::models(analysis).contains_key(&AnomalyKind::LostWrite.rules_out());
     if listed > 0 || durability_judged {
-        let lost = sentence::measure(analysis, "lost_writes").unwrap_or(0).max(listed as u64);
-        figures.push(figure("lost writes", format::count(lost), String::new()));
+        let lost = sentence::full_count(analysis, AnomalyKind::LostWrite, listed);
+        let oldest = sentence::measure(analysis, "oldest_lost_ms").filter(|ms| *ms > 0);
+        let oldest = oldest.map_or(String::new(), |ms| {
+            format!("up to {} before the failover", format::duration(ms * 1_000_000))
+        });
+        figures.push(figure("lost writes", format::count(lost), oldest));
     }
     figures
 }

@@ -4,17 +4,18 @@
 use std::collections::BTreeMap;
 
 use perjury_checkers::{
-    Analysis, Anomaly, AnomalyKind, Context, Edge, Judgement, Leaders, Model, Verdict, Witness,
-    WitnessOperation,
+    Analysis, Checker, Context, Convergence, Leaders, Linearizability, LostWrites,
+    SessionGuarantees,
 };
 use perjury_history::{
     Entry, Event, EventKind, FaultEvent, FaultStage, History, HistoryBuilder, MicroOp, NodeId,
-    OperationId, Outcome, Process, Reading, Version,
+    Process, Reading, Version,
 };
 use perjury_reports::{ExpectationResult, RunFacts};
 
 const SECOND: u64 = 1_000_000_000;
 const CONCURRENCY: u32 = 10;
+const KEYS: u64 = 40;
 const CUT_OFF: (u64, u64) = (12 * SECOND, 22 * SECOND);
 const TAKEOVER: u64 = 14 * SECOND;
 const LAST_OF_OLD: u64 = 18_200_000_000;
@@ -57,7 +58,7 @@ fn leader(node: u32, time_ns: u64) -> Option<(u32, u64)> {
 }
 
 /// A run of about so many operations.
-pub fn history(operations: u64, seed: u64) -> History {
+pub(crate) fn history(operations: u64, seed: u64) -> History {
     let duration_ns = 60 * SECOND;
     let mut random = Random(seed);
     let pace = duration_ns * u64::from(CONCURRENCY) * 81 / 100 / operations.max(1);
@@ -84,7 +85,7 @@ pub fn history(operations: u64, seed: u64) -> History {
         if at < free_at[slot] {
             continue;
         }
-        let key = random.below(12) as i64;
+        let key = random.below(KEYS) as i64;
         let node = worker % 5;
         let led = leader(node, at);
         let side = led.map_or(0, |(leader, _)| u64::from(leader != 0));
@@ -92,7 +93,7 @@ pub fn history(operations: u64, seed: u64) -> History {
         let value = index as i64 + 1;
         let asked = match random.below(20) {
             0..7 => MicroOp::Write { key, value },
-            7 | 8 => {
+            7 | 8 if current != 0 => {
                 let old = if random.below(3) == 0 { current + 1 } else { current };
                 MicroOp::Cas { key, old, new: value }
             }
@@ -155,6 +156,27 @@ pub fn history(operations: u64, seed: u64) -> History {
             process[slot] += CONCURRENCY;
         }
     }
+    let mut at = duration_ns + SECOND;
+    for key in 0..KEYS as i64 {
+        for node in 0..5 {
+            let (value, position) = registers.get(&(1, key)).copied().unwrap_or((0, 0));
+            let event = |time_ns, kind, result| {
+                Entry::Operation(Event {
+                    time_ns,
+                    process: Process(process[node as usize]),
+                    kind,
+                    micro_ops: vec![MicroOp::Inspect { key, result }],
+                    node: Some(NodeId(node)),
+                    version: (kind == EventKind::Ok).then_some(Version { epoch: 3, position }),
+                    error: None,
+                })
+            };
+            push(at, event(at, EventKind::Invoke, None));
+            at += 600_000;
+            push(at, event(at, EventKind::Ok, Some(Reading::Value(value))));
+            at += 100_000;
+        }
+    }
     for fault in faults() {
         push(fault.time_ns, Entry::Fault(fault));
     }
@@ -197,100 +219,21 @@ fn faults() -> Vec<FaultEvent> {
     ]
 }
 
-/// What checkers might say of [`history`]: the leaders' checker is asked, the others are played.
-pub fn analysis(history: &History) -> Analysis {
-    let mut analysis = Analysis::of(history, &[Box::new(Leaders)], &Context::default());
-    let lost: Vec<_> = history
-        .iter()
-        .filter(|it| it.outcome == Outcome::Ok && it.micro_ops[0].written().is_some())
-        .filter(|it| it.served_by == Some(NodeId(0)) && it.invoked_ns > TAKEOVER)
-        .take(37)
-        .collect();
-    let mut durable = Verdict::default();
-    let mut atomic = Verdict::default();
-    for write in &lost {
-        let key = write.micro_ops[0].key();
-        let value = write.micro_ops[0].written().unwrap_or_default();
-        let reads = || {
-            history.iter().filter(move |it| {
-                it.outcome == Outcome::Ok
-                    && matches!(it.micro_ops, [MicroOp::Read { key: read, .. }] if *read == key)
-            })
-        };
-        let seen = reads().find(|it| {
-            it.served_by == Some(NodeId(0)) && it.invoked > write.completed.unwrap_or(0)
-        });
-        let after = reads().find(|it| it.invoked_ns > CUT_OFF.1);
-        let part =
-            |operation: OperationId, role: &str| WitnessOperation { operation, role: role.into() };
-        let mut operations = vec![part(write.id, "the acknowledged write")];
-        let mut edges = Vec::new();
-        if let Some(after) = after {
-            operations.push(part(after.id, "reads on without it"));
-            edges.push(Edge {
-                from: write.id,
-                to: after.id,
-                reason: "it was acknowledged before the read was asked".into(),
-            });
-        }
-        durable.anomalies.push(Anomaly {
-            kind: AnomalyKind::LostWrite,
-            key: Some(key),
-            explanation: format!(
-                "The write of {value} to key {key}, acknowledged by n1 in epoch 1, is gone: no read after 22.000 s returns it or anything later of its epoch."
-            ),
-            witness: Witness { operations: operations.clone(), edges: edges.clone() },
-        });
-        let (Some(seen), Some(after)) = (seen, after) else { continue };
-        if atomic.anomalies.len() < 4 {
-            let mut operations = operations;
-            operations.insert(1, part(seen.id, "sees the write"));
-            let other: Vec<_> = history
-                .iter()
-                .filter(|it| it.invoked > after.invoked && it.micro_ops[0].key() == key)
-                .take(3)
-                .collect();
-            operations.extend(other.iter().map(|it| part(it.id, "")));
-            let mut seen_edges = vec![Edge {
-                from: write.id,
-                to: seen.id,
-                reason: format!("the read returned {value}, which this wrote"),
-            }];
-            seen_edges.push(Edge {
-                from: seen.id,
-                to: after.id,
-                reason: "it ended before the other began".into(),
-            });
-            atomic.anomalies.push(Anomaly {
-                kind: if atomic.anomalies.len() % 2 == 0 { AnomalyKind::Nonlinearizable } else { AnomalyKind::MonotonicReads },
-                key: Some(key),
-                explanation: format!(
-                    "No order of the operations on key {key} explains what clients saw: {} had read {value} at {:.3} s, and {} read an older value at {:.3} s.",
-                    seen.process, seen.invoked_ns as f64 / 1e9, after.process, after.invoked_ns as f64 / 1e9
-                ),
-                witness: Witness { operations, edges: seen_edges },
-            });
-        }
-    }
-    let judged = |bad: bool| if bad { Judgement::Invalid } else { Judgement::Valid };
-    durable.models.insert(Model::Durable, judged(!lost.is_empty()));
-    durable.measures.insert("lost_writes".into(), lost.len() as u64);
-    atomic.models.insert(Model::Linearizable, judged(!lost.is_empty()));
-    atomic.models.insert(Model::MonotonicReads, judged(!lost.is_empty()));
-    atomic.models.insert(Model::ReadYourWrites, Judgement::Valid);
-    atomic.models.insert(
-        Model::Convergent,
-        Judgement::Unknown(
-            "only 4 of 5 nodes answered the final look; give recovery more time".into(),
-        ),
-    );
-    analysis.verdicts.insert("lost-writes".into(), durable);
-    analysis.verdicts.insert("linearizability".into(), atomic);
-    analysis
+/// What the checkers say of [`history`].
+pub(crate) fn analysis(history: &History) -> Analysis {
+    let checkers: [Box<dyn Checker>; 5] = [
+        Box::new(Leaders),
+        Box::new(LostWrites),
+        Box::new(Linearizability),
+        Box::new(SessionGuarantees),
+        Box::new(Convergence),
+    ];
+    let bounds = Context { step_limit: 100_000, ..Context::default() };
+    Analysis::of(history, &checkers, &bounds)
 }
 
 /// The circumstances of the made-up run.
-pub fn facts() -> RunFacts {
+pub(crate) fn facts() -> RunFacts {
     let expectation = |text: &str, met, detail: &str| ExpectationResult {
         text: text.into(),
         met,
@@ -313,9 +256,9 @@ pub fn facts() -> RunFacts {
         ],
         settings: "name = \"failover-async\"\nworkload = \"register\"\nnemesis = [\"partition\", \"kill\", \"pause\", \"clock\"]\n\n[store]\nkind = \"replica\"\nreplication = \"leader-follower\"\nacknowledge = \"async\"\nfailover = \"automatic\"\n\n[expect]\nviolations = [\"lost-write\", \"two-leaders\"]\nmodels = [\"linearizable\"]\n".into(),
         expectations: vec![
-            expectation("lost-write is found", true, "37 found"),
+            expectation("lost-write is found", true, ""),
             expectation("two-leaders is found", true, ""),
-            expectation("linearizable holds", false, "2 anomalies on 2 keys"),
+            expectation("linearizable holds", false, "no order explains what clients saw"),
         ],
         notes: vec![],
     }
