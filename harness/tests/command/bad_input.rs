@@ -1,12 +1,9 @@
 //! Bad input is normal input: a message that says what was expected and what was found, the
 //! documented exit code, and nothing overwritten.
 
-#[allow(dead_code)]
-mod support;
-
+use crate::support::{Place, contents};
 use perjury_history::arrow::Recorder;
 use perjury_history::{Entry, Event, EventKind, MicroOp, Process};
-use support::{Place, contents};
 
 #[test]
 fn a_misspelt_key_is_suggested() {
@@ -41,7 +38,6 @@ fn figures_out_of_range_are_refused() {
         ("rate=-1", "expected `rate` to be above 0"),
         ("time-limit=60", "expected"),
         ("time-limit=soon", "expected a duration like `60s`"),
-        ("name=../../etc", "expected a test's name of letters"),
         ("workload.keys=0", "expected `keys` to be at least 1"),
         ("nemesis=['kill@n9']", "`kill@n9` is aimed at n9, and there are only n1 to n5"),
         ("lab={kind='simulated',network={loss-ppm=2000000}}", "expected at most 1000000"),
@@ -50,6 +46,8 @@ fn figures_out_of_range_are_refused() {
     for (setting, complaint) in cases {
         place.refuses(&["run", "--test", "consensus", "--set", setting], 64, complaint);
     }
+    place.write("name.toml", "[[test]]\nname = '../../etc'\nstore = 'replica'");
+    place.refuses(&["run", "name.toml"], 64, "expected a test's name of letters");
     place.refuses(&["run", "--seed", "5..1"], 64, "expected a number or a range");
     place.refuses(&["run", "--store", "etcd"], 64, "expected a store (replica), found `etcd`");
 }

@@ -6,40 +6,40 @@ use assert_cmd::Command;
 use tempfile::TempDir;
 
 /// A temporary folder in which the command runs.
-pub struct Place {
+pub(crate) struct Place {
     folder: TempDir,
 }
 
 /// What one call of the command came to.
-pub struct Called {
+pub(crate) struct Called {
     /// Its exit code.
-    pub code: i32,
+    pub(crate) code: i32,
     /// What it printed.
-    pub stdout: String,
+    pub(crate) stdout: String,
     /// What it complained about.
-    pub stderr: String,
+    pub(crate) stderr: String,
 }
 
 impl Place {
     /// An empty folder.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { folder: tempfile::tempdir().expect("a temporary folder") }
     }
 
     /// A path in it.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// Writes a file in it.
-    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(name);
         std::fs::write(&path, content).expect("a file can be written");
         path
     }
 
     /// Calls the command in it.
-    pub fn perjury(&self, arguments: &[&str]) -> Called {
+    pub(crate) fn perjury(&self, arguments: &[&str]) -> Called {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("perjury"));
         let output = command.args(arguments).current_dir(self.folder.path()).output();
         let output = output.expect("the command starts");
@@ -53,7 +53,7 @@ impl Place {
 
     /// Calls the command and expects an exit code and a part of what it complains about.
     #[track_caller]
-    pub fn refuses(&self, arguments: &[&str], code: i32, complaint: &str) {
+    pub(crate) fn refuses(&self, arguments: &[&str], code: i32, complaint: &str) {
         let called = self.perjury(arguments);
         let said = format!("{}{}", called.stdout, called.stderr);
         assert!(
@@ -65,7 +65,7 @@ impl Place {
     }
 
     /// Makes a short run of the correct configuration and returns its folder.
-    pub fn short_run(&self) -> PathBuf {
+    pub(crate) fn short_run(&self) -> PathBuf {
         let called = self.perjury(&["run", "--test", "consensus", "--time-limit", "3s"]);
         assert_eq!(called.code, 0, "{}{}", called.stdout, called.stderr);
         let latest = self.path("runs/latest");
@@ -74,7 +74,7 @@ impl Place {
 }
 
 /// Every file of a folder with its content, to see that nothing was touched.
-pub fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+pub(crate) fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut files: Vec<_> = std::fs::read_dir(folder)
         .expect("a folder")
         .map(|entry| entry.expect("an entry").path())

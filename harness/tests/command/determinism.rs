@@ -1,14 +1,11 @@
 //! The same seed gives the same bytes.
 
-#[allow(dead_code)]
-mod support;
-
 use std::path::Path;
 
+use crate::support::Place;
 use perjury::campaign::{FIRST_LOOK, Overrides, load};
 use perjury::controller;
 use perjury::interrupt::Interrupt;
-use support::Place;
 
 /// The history's bytes of every test of the first look with one seed, in a world of its own.
 fn histories(runs: &Path, seed: u64) -> Vec<Vec<u8>> {

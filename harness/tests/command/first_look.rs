@@ -1,9 +1,6 @@
 //! The main job: `perjury run` without arguments.
 
-#[allow(dead_code)]
-mod support;
-
-use support::Place;
+use crate::support::Place;
 
 #[test]
 fn the_first_look_goes_as_expected_and_ends_with_the_path_of_its_report() {

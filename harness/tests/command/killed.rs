@@ -1,0 +1,85 @@
+//! A run that ends before its time: killed, or interrupted by the user.
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::support::Place;
+
+/// A run that would take hours.
+struct LongRun {
+    child: Child,
+    folder: PathBuf,
+}
+
+impl LongRun {
+    /// Starts one and waits until it has recorded something.
+    fn start(place: &Place) -> Self {
+        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("perjury"));
+        command.args(["run", "--test", "consensus", "--time-limit", "10h"]);
+        command.current_dir(place.path("")).stdout(Stdio::null()).stderr(Stdio::null());
+        let child = command.spawn().expect("the command starts");
+        let mut run = Self { child, folder: PathBuf::new() };
+        // Not a matter of speed: only a run that hangs reaches this.
+        let patience = Instant::now() + Duration::from_secs(120);
+        while run.folder.as_os_str().is_empty() {
+            assert!(Instant::now() < patience, "the history does not grow");
+            std::thread::sleep(Duration::from_millis(5));
+            run.folder = grown(place).unwrap_or_default();
+        }
+        run
+    }
+}
+
+impl Drop for LongRun {
+    fn drop(&mut self) {
+        // It may be gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The run's folder, once its history holds some thousand events.
+fn grown(place: &Place) -> Option<PathBuf> {
+    let mut runs = std::fs::read_dir(place.path("runs/consensus")).ok()?;
+    let run = runs.next()?.ok()?.path();
+    let length = std::fs::metadata(run.join("history.arrow")).ok()?.len();
+    (length > 300_000).then_some(run)
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().expect("UTF-8")
+}
+
+#[test]
+fn the_history_of_a_killed_run_can_be_read_and_judged() {
+    let place = Place::new();
+    let mut run = LongRun::start(&place);
+    run.child.kill().expect("SIGKILL");
+    run.child.wait().expect("it is dead");
+    assert!(!run.folder.join("results.json").exists(), "it was killed in the middle");
+
+    let shown = place.perjury(&["show", path(&run.folder)]);
+    assert_eq!(shown.code, 0, "{}", shown.stderr);
+    assert!(shown.stdout.lines().count() > 1_000);
+    let checked = place.perjury(&["check", path(&run.folder)]);
+    assert!(checked.stderr.contains("ends before its time"), "{}", checked.stderr);
+    // No final phase: whether replicas converged cannot be said, and so it is not.
+    assert_eq!(checked.code, 2, "{}{}", checked.stdout, checked.stderr);
+    assert!(checked.stdout.contains("convergent was not decided"), "{}", checked.stdout);
+    assert!(run.folder.join("report.html").is_file());
+}
+
+#[test]
+fn an_interrupted_run_is_healed_saved_and_judged() {
+    let place = Place::new();
+    let mut run = LongRun::start(&place);
+    let interrupted = Command::new("kill").args(["-INT", &run.child.id().to_string()]).status();
+    assert!(interrupted.expect("there is a kill command").success());
+    let ended = run.child.wait().expect("it ends");
+    assert_eq!(ended.code(), Some(0));
+    assert!(run.folder.join("report.html").is_file());
+    let results = std::fs::read_to_string(run.folder.join("results.json")).expect("results");
+    assert!(results.contains("\"interrupted\": true"));
+    let left = perjury_nemesis::Journal::left_behind(&run.folder.join("faults.jsonl"));
+    assert!(left.expect("a journal").is_empty(), "everything was healed");
+}

@@ -1,0 +1,9 @@
+//! The command, tried as its users use it: in a folder of its own, judged by what it prints, the
+//! files it leaves and its exit code.
+
+mod bad_input;
+mod determinism;
+mod first_look;
+#[cfg(unix)]
+mod killed;
+mod support;
