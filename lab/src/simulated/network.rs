@@ -49,7 +49,7 @@ pub struct NetworkSettings {
     pub links: BTreeMap<String, Latency>,
     /// Messages lost, in parts per million.
     pub loss_ppm: u32,
-    /// Messages that arrive twice, in parts per million.
+    /// Messages that arrive twice, in parts per million. The copy arrives with the first or later.
     pub duplicate_ppm: u32,
     /// Messages that may overtake earlier ones of their link, in parts per million. The others
     /// arrive in the order in which they were sent, as over TCP.
@@ -185,22 +185,29 @@ impl Network {
         let mut draw = || {
             let jitter_ns = match jitter_us {
                 0 => 0,
-                _ => self.rng.random_range(0..=jitter_us * 1_000),
+                _ => self.rng.random_range(0..=jitter_us.saturating_mul(1_000)),
             };
-            now_ns + wire.latency.draw_ns(&mut self.rng) + delay_us * 1_000 + jitter_ns
+            let late_ns = delay_us.saturating_mul(1_000).saturating_add(jitter_ns);
+            (now_ns + wire.latency.draw_ns(&mut self.rng)).saturating_add(late_ns)
         };
         let mut first = draw();
         if !overtakes {
             first = first.max(wire.last_arrival_ns);
             wire.last_arrival_ns = first;
         }
-        let second = twice.then(draw);
+        // The copy may be late, but it is not ahead of what was sent before.
+        let second = twice.then(|| draw().max(first));
         [Some(first), second].into_iter().flatten()
     }
 
     /// When a client's message to or from a node arrives.
     pub(super) fn client_arrival(&mut self, now_ns: u64) -> u64 {
         now_ns + self.settings.client_latency.draw_ns(&mut self.rng)
+    }
+
+    /// How fast a link is and what is wrong with it while nothing impairs it.
+    pub(super) fn at_best(&self, link: Link) -> (Latency, Impairment) {
+        (self.wires[self.index(link)].latency, self.settings.impairment())
     }
 
     /// Impairs links until [`Network::clear`] with the same id.
@@ -215,7 +222,7 @@ impl Network {
     }
 
     fn index(&self, link: Link) -> usize {
-        (link.from.0 * self.nodes + link.to.0) as usize
+        index(self.nodes, link)
     }
 
     fn add_up(&mut self) {
@@ -224,11 +231,15 @@ impl Network {
         }
         for (links, impairment) in self.impairments.values() {
             for link in links {
-                let index = (link.from.0 * self.nodes + link.to.0) as usize;
+                let index = index(self.nodes, *link);
                 self.wires[index].impaired.add(impairment);
             }
         }
     }
+}
+
+fn index(nodes: u32, link: Link) -> usize {
+    (link.from.0 * nodes + link.to.0) as usize
 }
 
 impl NetworkSettings {
@@ -278,6 +289,28 @@ mod tests {
             Impairment { reorder_ppm: 100_000, ..Impairment::default() },
         );
         assert!(!arrivals(&mut network, 10_000).is_sorted());
+    }
+
+    #[test]
+    fn a_copy_of_a_message_does_not_overtake_what_was_sent_before() {
+        let mut network = network();
+        let all = Impairment { duplicate_ppm: 1_000_000, ..Impairment::default() };
+        network.impair(1, [LINK].into(), all);
+        let mut newest_first = 0;
+        for index in 0..10_000 {
+            for at_ns in network.arrivals(LINK, index * 1_000) {
+                assert!(at_ns >= newest_first, "message {index}");
+                newest_first = newest_first.max(network.wires[1].last_arrival_ns);
+            }
+        }
+    }
+
+    #[test]
+    fn huge_delays_do_not_overflow() {
+        let mut network = network();
+        let huge = Impairment { delay_us: u64::MAX, jitter_us: u64::MAX, ..Impairment::default() };
+        network.impair(1, [LINK].into(), huge);
+        assert_eq!(network.arrivals(LINK, 7).collect::<Vec<_>>(), [u64::MAX]);
     }
 
     #[test]
