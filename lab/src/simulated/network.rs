@@ -7,8 +7,10 @@ use rand::RngExt;
 use rand_pcg::Pcg64;
 use serde::{Deserialize, Serialize};
 
-/// How long a message takes: at least `min_us`, evenly spread up to `max_us`, and for one message
-/// in a hundred up to ten times `max_us`. Whole numbers only: logarithms differ between machines.
+/// How long a message takes: at least `min_us`, evenly spread up to `max_us`. One message in a
+/// hundred takes up to ten times as long, but no more than 20 ms longer: it holds up all that is
+/// sent after it, so that few of them would make a far link much farther than it is said to be.
+/// Whole numbers only: logarithms differ between machines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Latency {
@@ -18,13 +20,19 @@ pub struct Latency {
     pub max_us: u64,
 }
 
+const STRETCH_MAX_NS: u64 = 20_000_000;
+
 impl Latency {
     /// Draws one, in nanoseconds.
     fn draw_ns(self, rng: &mut Pcg64) -> u64 {
         let (min_ns, max_ns) = (self.min_us * 1_000, self.max_us.max(self.min_us) * 1_000);
         let usual = rng.random_range(min_ns..=max_ns);
         let stretched = rng.random_range(0..100) == 0;
-        if stretched { usual.saturating_mul(rng.random_range(2..=10)) } else { usual }
+        if stretched {
+            usual + (usual * rng.random_range(1..=9)).min(STRETCH_MAX_NS)
+        } else {
+            usual
+        }
     }
 }
 
@@ -338,6 +346,19 @@ mod tests {
         assert!((6_800..7_200).contains(&lossy), "{lossy}");
         let doubled = count(Impairment { duplicate_ppm: 300_000, ..Impairment::default() });
         assert!((12_800..13_200).contains(&doubled), "{doubled}");
+    }
+
+    #[test]
+    fn a_busy_far_link_is_as_far_as_it_is_said_to_be() {
+        let far = Latency { min_us: 60_000, max_us: 90_000 };
+        let settings = NetworkSettings { latency: far, ..NetworkSettings::default() };
+        let mut network = Network::new(2, settings, &BTreeMap::new(), Pcg64::new(1, 1));
+        // A message every millisecond.
+        let latest_ns = (0..10_000).flat_map(|ms| {
+            let sent_ns = ms * 1_000_000;
+            network.arrivals(LINK, sent_ns).map(|at_ns| at_ns - sent_ns).collect::<Vec<_>>()
+        });
+        assert!(latest_ns.max().is_some_and(|latest_ns| latest_ns <= 110_000_000));
     }
 
     #[test]
