@@ -266,6 +266,40 @@ fn undoing_twice_does_no_harm<B: TestBed>() {
     }
 }
 
+/// Whenever one looks, a fault that is in force is seen and not taken for over, and the other way
+/// round: not even a clock that is right half of the time.
+fn looks_tell_the_truth_at_any_moment<B: TestBed>() {
+    let kinds = faults_around(NodeId(0), &[NodeId(0), NodeId(1)]).len();
+    for kind in 0..kinds {
+        let bed = B::new(kind as u64);
+        let nodes = bed.nodes();
+        let fault = &faults_around(nodes[0], &nodes)[kind];
+        let injector = bed.injector();
+        let scenario = async {
+            let clock = bed.clock();
+            let look = async |in_force: bool| {
+                // Some that fall together with a period and some that do not.
+                for after_us in (0..30).map(|index| 1_000 + index * 370) {
+                    clock.sleep_until(clock.now_ns() + after_us * 1_000).await;
+                    for gone in [false, true] {
+                        let seen = injector.observe(fault, gone, &[]).await.expect("in sight");
+                        assert_eq!(seen.as_expected, gone != in_force, "{fault}: {seen:?}");
+                    }
+                }
+            };
+            injector.apply(0, fault).await.expect("it can be applied");
+            look(true).await;
+            injector.undo(0, fault).await.expect("it can be undone");
+            if matches!(fault, Fault::Kill { .. } | Fault::Crash { .. }) {
+                bed.restart(nodes[0]).await;
+            }
+            clock.sleep_until(clock.now_ns() + SECOND).await;
+            look(false).await;
+        };
+        bed.run(scenario);
+    }
+}
+
 /// A fault whose targets are all taken is recorded as failed; nothing is done, and its end ends
 /// nothing.
 fn a_fault_with_nobody_to_aim_at_fails_and_harms_nothing<B: TestBed>() {
@@ -463,6 +497,7 @@ macro_rules! conformance {
             overlapping_faults_do_not_undo_each_other,
             healing_takes_back_everything_whenever_the_run_was_dropped,
             undoing_twice_does_no_harm,
+            looks_tell_the_truth_at_any_moment,
             a_fault_with_nobody_to_aim_at_fails_and_harms_nothing,
             a_restart_that_fails_is_tried_again_by_heal,
             a_fault_without_effect_is_never_observed,
