@@ -20,8 +20,9 @@
 //! epoch or later ones: the entry (e, p) is not in it. That is sound for stores whose positions are
 //! positions in one replicated log, whose new leader appends to the log it has, and whose old leader
 //! is overruled. An old leader that is never told to forget (it rejoins and keeps its entries) may
-//! still hold the write: if a final inspection shows the value on any node, it is not counted as
-//! lost but left to [`Convergence`](crate::Convergence).
+//! still hold the write: if a final inspection shows on any node the value, or a later one of the same
+//! epoch that replaced it there, it is not counted as lost but left to
+//! [`Convergence`](crate::Convergence).
 //!
 //! After Jepsen's lost-update tests and the recovery-point measure of disaster recovery: the age of
 //! the oldest lost write when the next epoch's leader first acknowledged something.
@@ -123,8 +124,8 @@ fn is_acknowledged_write(operation: &Operation<'_>) -> bool {
 enum Fate {
     /// Some node holds it, or what may have replaced it.
     Kept {
-        /// The value itself was seen.
-        shown: bool,
+        /// The value itself was seen, or a later one of the same epoch: that node's log holds it.
+        certainly: bool,
     },
     /// Every node holds something older.
     Gone,
@@ -163,7 +164,7 @@ impl Search<'_> {
             self.acknowledged += 1;
             let fate = self.fate(key, &write, value, &origins);
             let cutter = write.version.and_then(|version| self.cuts.cutter(version));
-            let cutter = cutter.filter(|_| fate != Fate::Kept { shown: true });
+            let cutter = cutter.filter(|_| fate != Fate::Kept { certainly: true });
             if fate == Fate::Gone || cutter.is_some() {
                 let gone = fate == Fate::Gone;
                 self.lost.push(Lost { key, value, write: write.id, gone, cutter });
@@ -182,8 +183,15 @@ impl Search<'_> {
 
     fn fate(&self, key: Key, write: &Operation<'_>, value: Value, origins: &Origins<'_>) -> Fate {
         let Some(held) = self.state.of_key(key) else { return Fate::Untold };
-        if held.values().any(|it| it.held == Reading::Value(value)) {
-            return Fate::Kept { shown: true };
+        let is_later = |version: Version| {
+            write
+                .version
+                .is_some_and(|own| own.epoch == version.epoch && own.position <= version.position)
+        };
+        let certainly =
+            |it: &Held| it.held == Reading::Value(value) || it.version.is_some_and(is_later);
+        if held.values().any(certainly) {
+            return Fate::Kept { certainly: true };
         }
         if origins.repeated.is_some() {
             return Fate::Untold;
@@ -191,7 +199,7 @@ impl Search<'_> {
         let own = origins.origin(Reading::Value(value));
         let own = Origin { writer: Some(write.id), version: own.version.or(write.version), ..own };
         if !held.values().all(|it| is_older(it, &own, origins)) {
-            return Fate::Kept { shown: false };
+            return Fate::Kept { certainly: false };
         }
         match self.state.silent(held).is_empty() {
             true => Fate::Gone,

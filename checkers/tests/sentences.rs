@@ -487,6 +487,8 @@ fn writes_that_are_not_lost() {
         "p0: w(x,1)-  w(x,2)-  i(x)=2@n1-  i(x)=1@n2-",
         // The log was cut, but the old leader kept the write.
         "p0: w(x,1)@n1#1.2-   w(y,1)@n2#2.2-  i(x)=1@n1-  i(x)=nil@n2-   i(y)=1@n1-  i(y)=1@n2-",
+        // The same, and there a later write of its own epoch replaced it.
+        "p0: w(x,1)@n1#1.2- w(x,3)@n1#1.3-  w(y,1)@n2#2.2-  i(x)=3@n1#1.3-  i(x)=nil@n2-  i(y)=1@n1-",
         // A new epoch that goes on where the last one ended.
         "p0: w(x,1)@n1#1.1-   w(x,2)@n2#2.2-",
     ] {

@@ -4,7 +4,7 @@ use perjury_checkers::{Analysis, AnomalyKind, Judgement};
 use perjury_reports::ExpectationResult;
 use serde::{Deserialize, Serialize};
 
-use crate::campaign::Expectations;
+use crate::campaign::{Expectations, Violation};
 use crate::exit_code;
 
 /// How a run stands against its expectations.
@@ -54,11 +54,15 @@ pub fn judge(expect: &Expectations, analysis: &Analysis) -> Outcome {
         note(format!("at most {most} acknowledged writes are lost"), detail, code);
     }
     for kind in found {
-        let listed = expect.violations.iter().chain(&expect.known);
-        if !listed.into_iter().any(|violation| violation.covers(kind)) {
-            let text = format!("no {kind} beyond the expected");
-            note(text, "found".to_owned(), exit_code::VIOLATION);
+        let among = |list: &[Violation]| list.iter().any(|violation| violation.covers(kind));
+        if among(&expect.violations) {
+            continue;
         }
+        let (text, code) = match among(&expect.known) {
+            true => (format!("{kind} may be violated"), exit_code::EXPECTED),
+            false => (format!("no {kind} beyond the expected"), exit_code::VIOLATION),
+        };
+        note(text, "found".to_owned(), code);
     }
     // What nobody said anything about may be unknown without harm; that nothing could be judged
     // at all may not, nor that a function never succeeded: what holds then, holds of nothing.

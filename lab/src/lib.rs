@@ -2,7 +2,7 @@
 //!
 //! A **lab** gives a store its nodes: somewhere to run, a network between them, disks and clocks,
 //! and handles by which a nemesis can break each of these and put it back. Today there is one, the
-//! [simulated lab](simulated): five machines in a single thread, in virtual time, where a minute
+//! [simulated lab](simulated): all machines in a single thread, in virtual time, where a minute
 //! takes about a second and the same seed gives the same run to the byte. Namespaces on this
 //! machine and SSH to a cluster become further variants of [`Lab`].
 //!

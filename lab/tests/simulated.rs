@@ -1,6 +1,7 @@
 //! The simulated lab, seen from outside: a counting echo server on each machine.
 
 use std::sync::Arc;
+use std::task::Poll;
 
 use perjury_history::NodeId;
 use perjury_lab::simulated::{
@@ -200,4 +201,105 @@ fn the_same_seed_gives_the_same_run() {
 fn waiting_for_nothing_is_noticed() {
     let empty = SimulatedLab::new(1, &Settings::default(), 1).expect("good settings");
     assert!(empty.run(std::future::pending::<()>()).is_err());
+}
+
+#[test]
+fn a_clock_that_changes_during_a_pause_does_not_stop_the_ticks_for_ever() {
+    in_lab(|lab| async move {
+        lab.pause(N1);
+        lab.disturb_clock(N1, 7, ClockFault::Drift { ppm: 500_000 });
+        lab.resume(N1);
+        sleep(&lab, 1_000 * MS).await;
+        let ticks = ask(&lab, Arc::new(Ticks)).await.expect("it runs");
+        assert!((148..=152).contains(&ticks), "{ticks}");
+    });
+}
+
+/// Keeps its clients waiting for ever.
+struct Silent;
+
+impl Program for Silent {
+    fn step(&mut self, _: NodeTime, _: Input, _: &mut Vec<Effect>) {}
+
+    fn deadline_ns(&self) -> Option<u64> {
+        None
+    }
+}
+
+#[test]
+fn a_request_that_waited_out_a_pause_is_reset_when_the_process_then_dies() {
+    let lab = SimulatedLab::new(1, &Settings::default(), 1).expect("good settings");
+    lab.install(N1, Arc::new(|_| Box::new(Silent)));
+    lab.start(N1);
+    let scenario = async {
+        lab.pause(N1);
+        let open = lab.call(N1, Arc::new(()), 1_000 * MS);
+        sleep(&lab, 10 * MS).await;
+        lab.resume(N1);
+        sleep(&lab, 10 * MS).await;
+        lab.kill(N1);
+        assert!(matches!(open.await, Err(CallError::Reset)));
+        assert!(lab.now_ns() < 100 * MS, "told at once");
+    };
+    lab.run(scenario).expect("it does not stall");
+}
+
+#[test]
+fn a_probe_ends_when_nothing_more_is_under_way() {
+    in_lab(|lab| async move {
+        let link = Link { from: N1, to: N2 };
+        let began_ns = lab.now_ns();
+        assert_eq!(lab.probe_link(link, 10, 60_000 * MS).await.arrived, 10);
+        lab.impair_links(7, [link].into(), Impairment { cut: true, ..Impairment::default() });
+        assert_eq!(lab.probe_link(link, 10, 60_000 * MS).await.arrived, 0);
+        assert!(lab.now_ns() - began_ns < 20 * MS);
+        let slow = Impairment { delay_us: 50_000, ..Impairment::default() };
+        lab.restore_links(7);
+        lab.impair_links(7, [link].into(), slow);
+        let seen = lab.probe_link(link, 10, 20 * MS).await;
+        assert_eq!((seen.arrived, seen.fastest_us), (0, 0), "it does not wait for longer");
+        assert!(lab.probe_link(link, 10, 200 * MS).await.fastest_us >= 50_000);
+    });
+}
+
+#[test]
+fn an_alarm_that_was_overtaken_wakes_nobody() {
+    in_lab(|lab| async move {
+        let mut main = std::pin::pin!(async {
+            for _ in 0..100 {
+                let mut alarm = lab.sleep_until(lab.now_ns() + 50 * MS);
+                std::future::poll_fn(|context| {
+                    assert!(alarm.as_mut().poll(context).is_pending());
+                    Poll::Ready(())
+                })
+                .await;
+            }
+            sleep(&lab, 100 * MS).await;
+        });
+        let mut polls = 0;
+        std::future::poll_fn(|context| {
+            polls += 1;
+            main.as_mut().poll(context)
+        })
+        .await;
+        assert!(polls <= 2, "polled {polls} times");
+    });
+}
+
+#[test]
+fn settings_that_make_no_sense_are_refused() {
+    let problem = |nodes, json: &str| {
+        let settings: Settings = serde_json::from_str(json).expect("the right form");
+        SimulatedLab::new(nodes, &settings, 1).map(|_| ()).expect_err("the wrong figures")
+    };
+    assert_eq!(problem(0, "{}"), "expected 1 to 1000 nodes, found 0");
+    assert_eq!(problem(70_000, "{}"), "expected 1 to 1000 nodes, found 70000");
+    let huge = r#"{"disk": {"sync-max-us": 18446744073709551615}}"#;
+    assert!(problem(3, huge).starts_with("expected a disk with sync-min-us <= sync-max-us"));
+    let turned = r#"{"disk": {"sync-min-us": 500}}"#;
+    assert!(problem(3, turned).ends_with("found 500 and 400"));
+    let far = r#"{"network": {"client-latency": {"min-us": 1, "max-us": 18446744073709551615}}}"#;
+    assert!(problem(3, far).starts_with("expected a latency"));
+    let loss = r#"{"network": {"loss-ppm": 1000001}}"#;
+    assert_eq!(problem(3, loss), "expected at most 1000000 parts per million, found 1000001");
 }

@@ -14,6 +14,10 @@ pub struct Observation {
 }
 
 /// Turns faults into effects on one kind of lab. A fault is known by its number within the run.
+///
+/// Faults overlap, and each must last until it is undone itself, whatever happens to the others.
+/// Only two things never overlap, because the [`Nemesis`](crate::Nemesis) sees to it: faults that
+/// stop processes of the same node, and clock faults of the same node.
 #[async_trait]
 pub trait Injector: Send + Sync {
     /// Whether this kind of fault can be made here, and if not why and what to do about it.
@@ -36,6 +40,9 @@ pub trait Injector: Send + Sync {
     async fn undo(&self, number: u32, fault: &Fault) -> Result<(), String>;
 
     /// Looks from outside whether the fault is in force, or (`gone`) whether it is over. `also` are
-    /// the other faults in force, which may keep things broken that this one no longer breaks.
-    async fn observe(&self, fault: &Fault, gone: bool, also: &[&Fault]) -> Observation;
+    /// the other faults in force: what they break says nothing about this one. `None` if they break
+    /// all that could be looked at.
+    ///
+    /// The schedule waits for the answer, so it should not take longer than it must.
+    async fn observe(&self, fault: &Fault, gone: bool, also: &[&Fault]) -> Option<Observation>;
 }

@@ -18,7 +18,7 @@ pub trait Cluster: Send + Sync {
     /// The nodes that take themselves for a leader now.
     async fn primaries(&self) -> Vec<NodeId>;
 
-    /// Starts the store on a node again.
+    /// Starts the store on a node again; harmless if it runs.
     ///
     /// # Errors
     /// With what went wrong.
@@ -41,6 +41,8 @@ pub struct Nemesis {
     journal: Journal,
     /// Faults in force.
     active: BTreeMap<u32, Fault>,
+    /// Number of the next schedule's first fault.
+    next_number: u32,
     rng: Pcg64,
 }
 
@@ -56,28 +58,60 @@ impl Nemesis {
         seed: u64,
     ) -> Self {
         let rng = Pcg64::new(u128::from(seed), 0xFA17);
-        Self { clock, nodes, injector, cluster, record, journal, active: BTreeMap::new(), rng }
+        let active = BTreeMap::new();
+        Self { clock, nodes, injector, cluster, record, journal, active, next_number: 0, rng }
+    }
+
+    /// The faults in force, by number; after [`Nemesis::heal`], those that could not be taken back.
+    pub fn in_force(&self) -> &BTreeMap<u32, Fault> {
+        &self.active
     }
 
     /// Runs a schedule until `end_ns`. What is in force then stays, for [`Nemesis::heal`]. May be
     /// dropped at any await: what is in force is known.
     ///
+    /// One thing is done at a time, so that a look at one fault is not disturbed by the next. A
+    /// fault that begins late for that reason ends as much later: it lasts as long as it should.
+    ///
     /// # Errors
     /// If the journal cannot be written: no fault acts without it.
     pub async fn run(&mut self, schedule: &Schedule, end_ns: u64) -> Result<(), JournalError> {
         let start_ns = self.clock.now_ns();
-        let moments = schedule.moments(end_ns.saturating_sub(start_ns), &mut self.rng);
-        for (after_ns, moment) in moments {
-            self.clock.sleep_until(start_ns + after_ns).await;
+        let first_number = self.next_number;
+        let mut ends = BTreeMap::new();
+        // Those of the same instant in the order in which they were planned.
+        let mut moments = BTreeMap::new();
+        let planned = schedule.moments(end_ns.saturating_sub(start_ns), &mut self.rng);
+        for (order, (after_ns, moment)) in planned.into_iter().enumerate() {
+            let when = (start_ns + after_ns, order);
             match moment {
-                Moment::Begin(number, spec) => self.begin(number, &spec).await?,
-                Moment::End(number) => self.end(number).await?,
+                Moment::Begin(..) => self.next_number += 1,
+                Moment::End(number) => _ = ends.insert(number, when),
+            }
+            moments.insert(when, moment);
+        }
+        while let Some(((at_ns, _), moment)) = moments.pop_first() {
+            self.clock.sleep_until(at_ns).await;
+            if self.clock.now_ns() >= end_ns {
+                break;
+            }
+            match moment {
+                Moment::Begin(number, spec) => {
+                    let begun_ns = self.begin(first_number + number, &spec).await?;
+                    if let Some((ends_ns, order)) = ends.remove(&number)
+                        && let Some(end) = moments.remove(&(ends_ns, order))
+                    {
+                        moments.insert((ends_ns + begun_ns.saturating_sub(at_ns), order), end);
+                    }
+                }
+                Moment::End(number) => self.end(first_number + number).await?,
             }
         }
         Ok(())
     }
 
-    /// Takes back everything that is in force, the newest first.
+    /// Takes back everything that is in force, the newest first. What could not be taken back stays
+    /// [in force](Nemesis::in_force) and in the journal, and may be tried again.
     ///
     /// # Errors
     /// If the journal cannot be written; everything is taken back all the same.
@@ -91,7 +125,8 @@ impl Nemesis {
         outcome
     }
 
-    async fn begin(&mut self, number: u32, spec: &FaultSpec) -> Result<(), JournalError> {
+    /// Begins a fault. Returns when it did.
+    async fn begin(&mut self, number: u32, spec: &FaultSpec) -> Result<u64, JournalError> {
         let primaries = self.cluster.primaries().await;
         // Two faults of one kind on one node would hide each other's effect and each other's end.
         let kind = spec.kind();
@@ -105,20 +140,23 @@ impl Nemesis {
         let Some(fault) = drawn else {
             let detail = format!("no node to aim `{spec}` at");
             self.note(number, FaultStage::Failed, kind.name(), &[], detail);
-            return Ok(());
+            return Ok(self.clock.now_ns());
         };
+        let begun_ns = self.clock.now_ns();
         self.journal(number, JournalStage::Applying { fault: fault.clone() })?;
         self.active.insert(number, fault.clone());
         if let Err(problem) = self.injector.apply(number, &fault).await {
             self.note_fault(number, FaultStage::Failed, &fault, problem);
-            return Ok(());
+            return Ok(begun_ns);
         }
         self.note_fault(number, FaultStage::Applied, &fault, fault.to_string());
         self.journal(number, JournalStage::Applied)?;
-        let seen = self.injector.observe(&fault, false, &[]).await;
-        let stage = if seen.as_expected { FaultStage::Observed } else { FaultStage::Failed };
-        self.note_fault(number, stage, &fault, seen.detail);
-        Ok(())
+        // If other faults hide it, nothing was observed and nothing is said.
+        if let Some(seen) = self.injector.observe(&fault, false, &self.others(number)).await {
+            let stage = if seen.as_expected { FaultStage::Observed } else { FaultStage::Failed };
+            self.note_fault(number, stage, &fault, seen.detail);
+        }
+        Ok(begun_ns)
     }
 
     async fn end(&mut self, number: u32) -> Result<(), JournalError> {
@@ -137,12 +175,23 @@ impl Nemesis {
             self.note_fault(number, FaultStage::Failed, &fault, problem);
             return Ok(());
         }
+        // Until it was seen to be over it counts as in force, in case this is dropped here.
+        let detail = match self.injector.observe(&fault, true, &self.others(number)).await {
+            Some(seen) if !seen.as_expected => {
+                self.note_fault(number, FaultStage::Failed, &fault, seen.detail);
+                return Ok(());
+            }
+            Some(seen) => seen.detail,
+            None => "undone; other faults hide whether it is over".to_owned(),
+        };
         self.active.remove(&number);
-        let also: Vec<&Fault> = self.active.values().collect();
-        let seen = self.injector.observe(&fault, true, &also).await;
-        let stage = if seen.as_expected { FaultStage::Undone } else { FaultStage::Failed };
-        self.note_fault(number, stage, &fault, seen.detail);
+        self.note_fault(number, FaultStage::Undone, &fault, detail);
         self.journal(number, JournalStage::Undone)
+    }
+
+    fn others(&self, number: u32) -> Vec<&Fault> {
+        let others = self.active.iter().filter(|&(&other, _)| other != number);
+        others.map(|(_, fault)| fault).collect()
     }
 
     fn journal(&mut self, number: u32, stage: JournalStage) -> Result<(), JournalError> {

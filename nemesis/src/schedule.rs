@@ -96,7 +96,9 @@ impl Schedule {
                 let mut script = Vec::new();
                 // Half an interval of peace first: what is normal must be seen, too.
                 let mut at_ns = interval_ns / 2;
-                let around = |mean: u64, rng: &mut Pcg64| rng.random_range(mean / 2..=mean * 3 / 2);
+                let around = |mean: u64, rng: &mut Pcg64| {
+                    rng.random_range(mean / 2..=mean.saturating_add(mean / 2))
+                };
                 while at_ns < end_ns {
                     let (fault, lasts_ns, pause_ns) = match pace {
                         Pace::Interval => {
@@ -109,7 +111,7 @@ impl Schedule {
                         }
                     };
                     script.push(ScriptedFault { at_ns, lasts_ns, fault: fault.clone() });
-                    at_ns += pause_ns;
+                    at_ns = at_ns.saturating_add(pause_ns);
                 }
                 script
             }
@@ -151,6 +153,16 @@ mod tests {
         assert_ne!(moments(1), moments(2));
         let begins = moments(3).iter().filter(|(_, it)| matches!(it, Moment::Begin(..))).count();
         assert!((85..115).contains(&begins), "{begins}");
+    }
+
+    #[test]
+    fn faults_longer_than_any_run_do_not_overflow() {
+        for pace in [Pace::Interval, Pace::Mix] {
+            let faults = vec!["kill".parse().expect("a good spec")];
+            let (interval_ns, duration_ns) = (u64::MAX, u64::MAX);
+            let endless = Schedule::Paced { pace, faults, interval_ns, duration_ns };
+            assert!(endless.moments(u64::MAX, &mut Pcg64::new(1, 1)).len() <= 2);
+        }
     }
 
     #[test]

@@ -3,16 +3,27 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
+use futures::future::join_all;
 use perjury_history::NodeId;
 use perjury_lab::Clock;
 use perjury_lab::SimulatedLab;
-use perjury_lab::simulated::{ClockFault, Impairment, Link, MachineState};
+use perjury_lab::simulated::{ClockFault, Impairment, Link, LinkProbe, MachineState};
 
 use crate::fault::list;
 use crate::{Fault, FaultKind, Injector, Observation};
 
 /// Links that are probed of each fault; a partition of nine nodes cuts dozens alike.
 const LINKS_PROBED: usize = 3;
+
+/// How long probe packets may be under way: more than any latency and delay.
+const PATIENCE_NS: u64 = 10_000_000_000;
+
+/// How often one looks again for the end of a fault: what a slow link still carries delays what
+/// comes after it, and chance may look like loss.
+const LOOKS_MAX: u32 = 5;
+
+/// Between two looks at a clock that runs fast or slow.
+const DRIFT_LOOK_NS: u64 = 20_000_000;
 
 /// Makes faults in a simulated lab.
 pub struct SimulatedInjector {
@@ -46,69 +57,116 @@ impl SimulatedInjector {
         Observation { as_expected, detail }
     }
 
-    /// Whether the wall clock is off as the fault wants it, seen twice half a strobe apart.
+    /// Whether the wall clock is off as the fault wants it, or not at all. A clock that jumps is
+    /// right half of the time, and one that drifts is right at first: two looks.
     async fn observe_clock(&self, nodes: &[NodeId], error: ClockFault, gone: bool) -> Observation {
-        let offset_ms = |node| self.lab.wall_clock_offset_ns(node) / 1_000_000;
-        let before: Vec<i64> = nodes.iter().map(|&node| offset_ms(node)).collect();
+        let look = || -> Vec<i64> {
+            nodes.iter().map(|&node| self.lab.wall_clock_offset_ns(node)).collect()
+        };
+        let before = look();
         let wait_ns = match error {
+            ClockFault::Bump { .. } => 0,
             ClockFault::Strobe { period_ns, .. } => period_ns,
-            ClockFault::Bump { .. } | ClockFault::Drift { .. } => 200_000_000,
+            ClockFault::Drift { .. } => DRIFT_LOOK_NS,
         };
-        self.lab.sleep_until(self.lab.now_ns() + wait_ns).await;
-        let after: Vec<i64> = nodes.iter().map(|&node| offset_ms(node)).collect();
-        let as_expected = match (gone, error) {
-            (true, _) => after.iter().all(|&offset| offset == 0),
-            (false, ClockFault::Bump { .. }) => after.iter().all(|&offset| offset != 0),
-            (false, ClockFault::Strobe { .. } | ClockFault::Drift { .. }) => {
-                before.iter().zip(&after).all(|(before, after)| before != after)
-            }
+        self.lab.sleep_until(self.lab.now_ns().saturating_add(wait_ns)).await;
+        let after = look();
+        let as_wanted = |before: i64, after: i64| match (gone, error) {
+            (true, _) => before == 0 && after == 0,
+            (false, ClockFault::Bump { offset_ns }) => after == offset_ns,
+            (false, ClockFault::Strobe { .. }) => before != after,
+            (false, ClockFault::Drift { ppm }) => (after - before).signum() == ppm.signum(),
         };
+        let ms = |offset_ns: i64| offset_ns as f64 / 1e6;
         let each = nodes.iter().zip(before.iter().zip(&after));
-        let each = each.map(|(node, (before, after))| match before == after {
-            true => format!("{node} is {after} ms off"),
-            false => format!("{node} went from {before} to {after} ms off"),
+        let as_expected = each.clone().all(|(_, (&before, &after))| as_wanted(before, after));
+        let each = each.map(|(node, (&before, &after))| match before == after {
+            true => format!("{node} is {:.1} ms off", ms(after)),
+            false => format!("{node} went from {:.1} to {:.1} ms off", ms(before), ms(after)),
         });
         Observation { as_expected, detail: each.collect::<Vec<_>>().join(", ") }
     }
 
+    /// Probes some of the links that no other fault breaks.
     async fn observe_links(
         &self,
         fault: &Fault,
         links: &BTreeSet<Link>,
         gone: bool,
-    ) -> Observation {
-        let mut details = Vec::new();
-        let mut as_expected = true;
-        // The first, the last and one between: different nodes, whatever the shape.
-        let step = (links.len() / LINKS_PROBED).max(1);
-        for &link in links.iter().step_by(step).take(LINKS_PROBED) {
-            let (packets, patience_ns) = match fault {
-                Fault::Partition { .. } => (3, 50_000_000),
-                Fault::Slow { delay_us, jitter_us, .. } => (10, (delay_us + jitter_us) * 2_000),
-                _ => (100, 50_000_000),
-            };
-            let seen = self.lab.probe_link(link, packets, patience_ns).await;
-            let effect = match fault {
-                Fault::Partition { .. } => seen.arrived == 0,
-                // Nothing may arrive at all if another fault cuts the link besides.
-                Fault::Slow { delay_us, .. } => seen.arrived == 0 || seen.mean_us >= *delay_us,
-                _ => seen.arrived < seen.sent,
-            };
-            as_expected &= effect != gone;
-            details.push(format!(
-                "{} to {}: {} of {} arrived{}",
-                link.from,
-                link.to,
-                seen.arrived,
-                seen.sent,
-                match seen.arrived {
-                    0 => String::new(),
-                    _ => format!(", in {:.1} ms", seen.mean_us as f64 / 1_000.0),
-                }
-            ));
+        also: &[&Fault],
+    ) -> Option<Observation> {
+        let clear = |link: &&Link| !also.iter().any(|other| breaks(other, **link));
+        let visible: Vec<Link> = links.iter().filter(clear).copied().collect();
+        // Spread over all of them: different nodes, whatever the shape.
+        let step = (visible.len() / LINKS_PROBED).max(1);
+        let probed: Vec<Link> = visible.into_iter().step_by(step).take(LINKS_PROBED).collect();
+        if probed.is_empty() {
+            return None;
         }
-        Observation { as_expected, detail: details.join("; ") }
+        let mut looks = 0;
+        loop {
+            looks += 1;
+            let seen = self.probe(&probed, packets(fault)).await;
+            let as_expected = self.shows(fault, &seen, gone);
+            if as_expected || !gone || looks == LOOKS_MAX {
+                let each: Vec<_> = seen.iter().map(|(link, seen)| describe(*link, *seen)).collect();
+                return Some(Observation { as_expected, detail: each.join("; ") });
+            }
+        }
     }
+
+    async fn probe(&self, links: &[Link], packets: u32) -> Vec<(Link, LinkProbe)> {
+        let probes = links.iter().map(|&link| async move {
+            (link, self.lab.probe_link(link, packets, PATIENCE_NS).await)
+        });
+        join_all(probes).await
+    }
+
+    /// Whether the fault was in force on all probed links, or (`gone`) on none, given what the lab
+    /// itself does to messages.
+    fn shows(&self, fault: &Fault, seen: &[(Link, LinkProbe)], gone: bool) -> bool {
+        let at_best = |link| self.lab.link_at_best(link);
+        match *fault {
+            Fault::Slow { delay_us, .. } => seen.iter().all(|&(link, seen)| {
+                let late = seen.fastest_us >= at_best(link).0.min_us.saturating_add(delay_us);
+                seen.arrived > 0 && late != gone
+            }),
+            Fault::Lossy { loss_ppm, duplicate_ppm, .. } => {
+                let sum = |part: fn(&LinkProbe) -> u32| -> u64 {
+                    seen.iter().map(|(_, seen)| u64::from(part(seen))).sum()
+                };
+                let sent = sum(|seen| seen.sent);
+                let odd = sum(|seen| seen.sent - seen.arrived + seen.duplicates);
+                let usual = at_best(seen[0].0).1;
+                let usual_ppm = u64::from(usual.loss_ppm) + u64::from(usual.duplicate_ppm);
+                let added_ppm = u64::from(loss_ppm) + u64::from(duplicate_ppm);
+                // Nearer to the fault than to the usual.
+                let unusual = odd * 1_000_000 >= sent * (usual_ppm + added_ppm / 2);
+                unusual != gone
+            }
+            _ => seen.iter().all(|&(_, seen)| (seen.arrived == 0) != gone),
+        }
+    }
+}
+
+/// Packets that show the fault: loss is seen only in many.
+fn packets(fault: &Fault) -> u32 {
+    match fault {
+        Fault::Lossy { .. } => 300,
+        _ => 10,
+    }
+}
+
+fn describe(link: Link, seen: LinkProbe) -> String {
+    let LinkProbe { sent, arrived, duplicates, mean_us, .. } = seen;
+    let mut text = format!("{} to {}: {arrived} of {sent} arrived", link.from, link.to);
+    if duplicates > 0 {
+        text += &format!(", {duplicates} twice");
+    }
+    if arrived > 0 {
+        text += &format!(", in {:.1} ms", mean_us as f64 / 1_000.0);
+    }
+    text
 }
 
 fn impairment(fault: &Fault) -> Impairment {
@@ -123,23 +181,26 @@ fn impairment(fault: &Fault) -> Impairment {
     }
 }
 
-/// Whether another fault breaks the same thing, so that its end cannot be seen yet.
-fn hidden_by(fault: &Fault, also: &[&Fault]) -> bool {
-    let links = |fault: &Fault| match fault {
+/// Whether a fault disturbs what a link carries.
+fn breaks(fault: &Fault, link: Link) -> bool {
+    match fault {
         Fault::Partition { links, .. } | Fault::Slow { links, .. } | Fault::Lossy { links, .. } => {
-            links.clone()
+            links.contains(&link)
         }
-        _ => BTreeSet::new(),
-    };
+        Fault::Crash { nodes } => nodes.contains(&link.from) || nodes.contains(&link.to),
+        Fault::Kill { .. } | Fault::Pause { .. } | Fault::Clock { .. } => false,
+    }
+}
+
+/// Whether another fault treats one of this fault's nodes in the same way.
+fn hidden_by(fault: &Fault, also: &[&Fault]) -> bool {
     let same_nodes = |other: &Fault| fault.nodes().iter().any(|node| other.nodes().contains(node));
-    also.iter().any(|other| match fault {
-        Fault::Kill { .. } | Fault::Crash { .. } | Fault::Pause { .. } => {
-            other.stops_processes() && same_nodes(other)
-        }
-        Fault::Clock { .. } => matches!(other, Fault::Clock { .. }) && same_nodes(other),
-        Fault::Partition { .. } | Fault::Slow { .. } | Fault::Lossy { .. } => {
-            !links(fault).is_disjoint(&links(other)) || matches!(other, Fault::Crash { .. })
-        }
+    also.iter().any(|other| {
+        let alike = match fault {
+            Fault::Clock { .. } => matches!(other, Fault::Clock { .. }),
+            _ => fault.stops_processes() && other.stops_processes(),
+        };
+        alike && same_nodes(other)
     })
 }
 
@@ -182,20 +243,21 @@ impl Injector for SimulatedInjector {
         Ok(())
     }
 
-    async fn observe(&self, fault: &Fault, gone: bool, also: &[&Fault]) -> Observation {
-        if gone && hidden_by(fault, also) {
-            let detail = "undone; another fault still hides it".to_owned();
-            return Observation { as_expected: true, detail };
+    async fn observe(&self, fault: &Fault, gone: bool, also: &[&Fault]) -> Option<Observation> {
+        if hidden_by(fault, also) {
+            return None;
         }
         let state = |broken| if gone { MachineState::Running } else { broken };
-        match fault {
+        Some(match fault {
             Fault::Kill { nodes } => self.observe_processes(nodes, state(MachineState::Stopped)),
             Fault::Crash { nodes } => self.observe_processes(nodes, state(MachineState::Off)),
             Fault::Pause { nodes } => self.observe_processes(nodes, state(MachineState::Paused)),
             Fault::Clock { nodes, error } => self.observe_clock(nodes, *error, gone).await,
             Fault::Partition { links, .. }
             | Fault::Slow { links, .. }
-            | Fault::Lossy { links, .. } => self.observe_links(fault, links, gone).await,
-        }
+            | Fault::Lossy { links, .. } => {
+                return self.observe_links(fault, links, gone, also).await;
+            }
+        })
     }
 }

@@ -166,7 +166,16 @@ impl FaultSpec {
         let free: Vec<_> = all.iter().copied().filter(|node| !busy.contains(node)).collect();
         match self {
             FaultSpec::Partition(shape) => {
-                let shape = shape.or_else(|| Shape::ALL.choose(rng).copied())?;
+                let any = |rng: &mut Pcg64| {
+                    let mut shapes = Shape::ALL.to_vec();
+                    shapes.retain(|shape| shape.separates(all.len()));
+                    shapes.choose(rng).copied()
+                };
+                let shape = match shape.or_else(|| any(rng))? {
+                    // Without a leader just now, any node may be about to become one.
+                    Shape::Primaries if primaries.is_empty() => Shape::One,
+                    shape => shape,
+                };
                 let (nodes, links) = shape.draw(all, primaries, rng);
                 (!links.is_empty()).then_some(Fault::Partition { shape, nodes, links })
             }
@@ -374,6 +383,30 @@ mod tests {
         assert!(problem("partition@all").contains("has a shape and no targets"));
         assert!(problem("kill:hard").contains("expected no detail"));
         assert!(problem("kill@n0").contains("nodes like n2+n4"));
+    }
+
+    #[test]
+    fn any_partition_cuts_something_among_three_nodes() {
+        let all: Vec<_> = (0..3).map(NodeId).collect();
+        let any: FaultSpec = "partition".parse().expect("a good spec");
+        for seed in 0..100 {
+            let fault = any.draw(&all, &[], &BTreeSet::new(), &mut Pcg64::new(seed, 1));
+            assert!(fault.is_some(), "seed {seed}");
+        }
+        let nobody_else = any.draw(&all[..1], &[], &BTreeSet::new(), &mut Pcg64::new(1, 1));
+        assert_eq!(nobody_else, None);
+    }
+
+    #[test]
+    fn a_node_that_is_isolated_for_want_of_a_leader_is_not_called_one() {
+        let all: Vec<_> = (0..3).map(NodeId).collect();
+        let draw = |primaries: &[NodeId]| {
+            let spec: FaultSpec = "partition:primaries".parse().expect("a good spec");
+            let fault = spec.draw(&all, primaries, &BTreeSet::new(), &mut Pcg64::new(1, 1));
+            fault.expect("there are nodes").to_string()
+        };
+        assert_eq!(draw(&[NodeId(1)]), "isolated the leader n2 (4 links cut)");
+        assert!(draw(&[]).starts_with("isolated n"), "{}", draw(&[]));
     }
 
     #[test]

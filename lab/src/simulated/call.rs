@@ -58,6 +58,6 @@ impl Future for Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
-        self.lab.world().calls.remove(&self.id);
+        self.lab.world().forget_call(self.id);
     }
 }

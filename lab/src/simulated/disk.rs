@@ -25,6 +25,24 @@ impl Default for DiskSettings {
     }
 }
 
+impl DiskSettings {
+    /// Whether the figures make sense.
+    ///
+    /// # Errors
+    /// If the times are turned round or over a minute.
+    pub fn check(&self) -> Result<(), String> {
+        const MINUTE_US: u64 = 60_000_000;
+        let Self { sync_min_us, sync_max_us } = *self;
+        if sync_min_us > sync_max_us || sync_max_us > MINUTE_US {
+            return Err(format!(
+                "expected a disk with sync-min-us <= sync-max-us <= {MINUTE_US}, found \
+                 {sync_min_us} and {sync_max_us}"
+            ));
+        }
+        Ok(())
+    }
+}
+
 enum Change {
     Append(Payload),
     Replace(Vec<Payload>),
@@ -50,7 +68,11 @@ impl Disk {
     }
 
     /// Begins a sync; its end is [`Disk::synced`].
+    ///
+    /// # Panics
+    /// If one is under way already: programs wait for its end.
     pub(super) fn sync(&mut self) {
+        assert!(self.syncing.is_none(), "a program has at most one sync under way");
         self.syncing = Some(self.pending.len());
     }
 

@@ -1,5 +1,7 @@
 //! One simulated machine: its process, disk and clocks.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::disk::Disk;
@@ -31,8 +33,8 @@ pub(super) struct Machine {
     pub(super) clock: MachineClock,
     /// What arrived while the process was paused.
     pub(super) waiting: Vec<Input>,
-    /// Requests that the process has and has not answered.
-    pub(super) accepted: Vec<CallId>,
+    /// Requests that reached the process and that it has not answered; if it is paused, they wait.
+    pub(super) accepted: BTreeSet<CallId>,
     /// How often a process was started; events meant for an earlier one are void.
     pub(super) generation: u64,
     /// True time of the earliest tick that is on its way.
@@ -50,17 +52,12 @@ impl Machine {
     }
 
     /// Ends the process, whatever it was doing. Returns the requests that it leaves unanswered.
-    pub(super) fn end_process(&mut self) -> Vec<CallId> {
+    pub(super) fn end_process(&mut self) -> BTreeSet<CallId> {
         self.process = None;
         self.paused = false;
         self.generation += 1;
         self.tick_due_ns = None;
-        let mut unanswered = std::mem::take(&mut self.accepted);
-        for input in self.waiting.drain(..) {
-            if let Input::Call { call, .. } = input {
-                unanswered.push(call);
-            }
-        }
-        unanswered
+        self.waiting.clear();
+        std::mem::take(&mut self.accepted)
     }
 }

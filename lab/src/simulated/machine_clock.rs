@@ -42,8 +42,9 @@ pub enum ClockFault {
 
 const MILLION: i128 = 1_000_000;
 
-/// The wall clock's beginning lies this long before the run, so that no fault makes it negative.
-const WALL_EPOCH_NS: i128 = 1_000_000 * 1_000_000_000;
+/// The wall clock's beginning lies this long before the run, so that no ordinary fault takes
+/// it there.
+const WALL_EPOCH_NS: u64 = 1_000_000 * 1_000_000_000;
 
 /// One machine's clocks.
 #[derive(Default)]
@@ -58,6 +59,13 @@ pub(super) struct MachineClock {
 impl MachineClock {
     /// What the clocks show at the true time `now_ns`.
     pub(super) fn read(&self, now_ns: u64) -> NodeTime {
+        if self.faults.is_empty() {
+            // Nearly always so, and read at every step of every process.
+            return NodeTime {
+                monotonic_ns: self.anchor_monotonic_ns + (now_ns - self.anchor_true_ns),
+                wall_ns: WALL_EPOCH_NS + now_ns,
+            };
+        }
         let elapsed = i128::from(now_ns - self.anchor_true_ns);
         let monotonic = i128::from(self.anchor_monotonic_ns) + elapsed * self.rate() / MILLION;
         let offset: i128 = self
@@ -65,13 +73,18 @@ impl MachineClock {
             .values()
             .map(|&(since_ns, fault)| wall_offset(fault, now_ns - since_ns))
             .sum();
-        let wall = (WALL_EPOCH_NS + i128::from(now_ns) + offset).max(0);
-        NodeTime { monotonic_ns: monotonic as u64, wall_ns: wall as u64 }
+        let wall = i128::from(WALL_EPOCH_NS) + i128::from(now_ns) + offset;
+        let clamp = |time: i128| time.clamp(0, i128::from(u64::MAX)) as u64;
+        NodeTime { monotonic_ns: clamp(monotonic), wall_ns: clamp(wall) }
     }
 
     /// The earliest true time at which the monotonic clock shows at least `monotonic_ns`, if the
     /// rate stays as it is.
     pub(super) fn true_time(&self, monotonic_ns: u64) -> u64 {
+        if self.faults.is_empty() {
+            let ahead_ns = monotonic_ns.saturating_sub(self.anchor_monotonic_ns);
+            return self.anchor_true_ns.saturating_add(ahead_ns);
+        }
         let ahead = i128::from(monotonic_ns.saturating_sub(self.anchor_monotonic_ns));
         let rate = self.rate();
         let elapsed = (ahead * MILLION + rate - 1) / rate;
@@ -128,7 +141,7 @@ mod tests {
     const SECOND: u64 = 1_000_000_000;
 
     fn offset_ns(clock: &MachineClock, now_ns: u64) -> i128 {
-        i128::from(clock.read(now_ns).wall_ns) - WALL_EPOCH_NS - i128::from(now_ns)
+        i128::from(clock.read(now_ns).wall_ns) - i128::from(WALL_EPOCH_NS + now_ns)
     }
 
     #[test]
@@ -159,6 +172,17 @@ mod tests {
         assert_eq!(clock.read(10 * SECOND).monotonic_ns, 11 * SECOND);
         assert_eq!(clock.read(11 * SECOND).monotonic_ns, 12 * SECOND);
         assert_eq!(offset_ns(&clock, 11 * SECOND), 0);
+    }
+
+    #[test]
+    fn absurd_errors_stop_at_the_ends_of_the_scale() {
+        let mut clock = MachineClock::default();
+        for (id, offset_ns) in [(1, i64::MAX), (2, i64::MAX), (3, i64::MAX)] {
+            clock.disturb(id, ClockFault::Bump { offset_ns }, 0);
+        }
+        assert_eq!(clock.read(SECOND).wall_ns, u64::MAX);
+        clock.disturb(4, ClockFault::Drift { ppm: i64::MAX }, 0);
+        assert_eq!(clock.read(SECOND).monotonic_ns, u64::MAX);
     }
 
     #[test]

@@ -7,8 +7,10 @@ use rand::RngExt;
 use rand_pcg::Pcg64;
 use serde::{Deserialize, Serialize};
 
-/// How long a message takes: at least `min_us`, evenly spread up to `max_us`, and for one message
-/// in a hundred up to ten times `max_us`. Whole numbers only: logarithms differ between machines.
+/// How long a message takes: at least `min_us`, evenly spread up to `max_us`. One message in a
+/// hundred takes up to ten times as long, but no more than 20 ms longer: it holds up all that is
+/// sent after it, so that few of them would make a far link much farther than it is said to be.
+/// Whole numbers only: logarithms differ between machines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Latency {
@@ -18,13 +20,19 @@ pub struct Latency {
     pub max_us: u64,
 }
 
+const STRETCH_MAX_NS: u64 = 20_000_000;
+
 impl Latency {
     /// Draws one, in nanoseconds.
     fn draw_ns(self, rng: &mut Pcg64) -> u64 {
         let (min_ns, max_ns) = (self.min_us * 1_000, self.max_us.max(self.min_us) * 1_000);
         let usual = rng.random_range(min_ns..=max_ns);
         let stretched = rng.random_range(0..100) == 0;
-        if stretched { usual.saturating_mul(rng.random_range(2..=10)) } else { usual }
+        if stretched {
+            usual + (usual * rng.random_range(1..=9)).min(STRETCH_MAX_NS)
+        } else {
+            usual
+        }
     }
 }
 
@@ -49,7 +57,7 @@ pub struct NetworkSettings {
     pub links: BTreeMap<String, Latency>,
     /// Messages lost, in parts per million.
     pub loss_ppm: u32,
-    /// Messages that arrive twice, in parts per million.
+    /// Messages that arrive twice, in parts per million. The copy arrives with the first or later.
     pub duplicate_ppm: u32,
     /// Messages that may overtake earlier ones of their link, in parts per million. The others
     /// arrive in the order in which they were sent, as over TCP.
@@ -185,22 +193,29 @@ impl Network {
         let mut draw = || {
             let jitter_ns = match jitter_us {
                 0 => 0,
-                _ => self.rng.random_range(0..=jitter_us * 1_000),
+                _ => self.rng.random_range(0..=jitter_us.saturating_mul(1_000)),
             };
-            now_ns + wire.latency.draw_ns(&mut self.rng) + delay_us * 1_000 + jitter_ns
+            let late_ns = delay_us.saturating_mul(1_000).saturating_add(jitter_ns);
+            (now_ns + wire.latency.draw_ns(&mut self.rng)).saturating_add(late_ns)
         };
         let mut first = draw();
         if !overtakes {
             first = first.max(wire.last_arrival_ns);
             wire.last_arrival_ns = first;
         }
-        let second = twice.then(draw);
+        // The copy may be late, but it is not ahead of what was sent before.
+        let second = twice.then(|| draw().max(first));
         [Some(first), second].into_iter().flatten()
     }
 
     /// When a client's message to or from a node arrives.
     pub(super) fn client_arrival(&mut self, now_ns: u64) -> u64 {
         now_ns + self.settings.client_latency.draw_ns(&mut self.rng)
+    }
+
+    /// How fast a link is and what is wrong with it while nothing impairs it.
+    pub(super) fn at_best(&self, link: Link) -> (Latency, Impairment) {
+        (self.wires[self.index(link)].latency, self.settings.impairment())
     }
 
     /// Impairs links until [`Network::clear`] with the same id.
@@ -215,7 +230,7 @@ impl Network {
     }
 
     fn index(&self, link: Link) -> usize {
-        (link.from.0 * self.nodes + link.to.0) as usize
+        index(self.nodes, link)
     }
 
     fn add_up(&mut self) {
@@ -224,11 +239,15 @@ impl Network {
         }
         for (links, impairment) in self.impairments.values() {
             for link in links {
-                let index = (link.from.0 * self.nodes + link.to.0) as usize;
+                let index = index(self.nodes, *link);
                 self.wires[index].impaired.add(impairment);
             }
         }
     }
+}
+
+fn index(nodes: u32, link: Link) -> usize {
+    (link.from.0 * nodes + link.to.0) as usize
 }
 
 impl NetworkSettings {
@@ -281,6 +300,28 @@ mod tests {
     }
 
     #[test]
+    fn a_copy_of_a_message_does_not_overtake_what_was_sent_before() {
+        let mut network = network();
+        let all = Impairment { duplicate_ppm: 1_000_000, ..Impairment::default() };
+        network.impair(1, [LINK].into(), all);
+        let mut newest_first = 0;
+        for index in 0..10_000 {
+            for at_ns in network.arrivals(LINK, index * 1_000) {
+                assert!(at_ns >= newest_first, "message {index}");
+                newest_first = newest_first.max(network.wires[1].last_arrival_ns);
+            }
+        }
+    }
+
+    #[test]
+    fn huge_delays_do_not_overflow() {
+        let mut network = network();
+        let huge = Impairment { delay_us: u64::MAX, jitter_us: u64::MAX, ..Impairment::default() };
+        network.impair(1, [LINK].into(), huge);
+        assert_eq!(network.arrivals(LINK, 7).collect::<Vec<_>>(), [u64::MAX]);
+    }
+
+    #[test]
     fn overlapping_cuts_end_only_when_the_last_is_cleared() {
         let cut = Impairment { cut: true, ..Impairment::default() };
         let mut network = network();
@@ -305,6 +346,19 @@ mod tests {
         assert!((6_800..7_200).contains(&lossy), "{lossy}");
         let doubled = count(Impairment { duplicate_ppm: 300_000, ..Impairment::default() });
         assert!((12_800..13_200).contains(&doubled), "{doubled}");
+    }
+
+    #[test]
+    fn a_busy_far_link_is_as_far_as_it_is_said_to_be() {
+        let far = Latency { min_us: 60_000, max_us: 90_000 };
+        let settings = NetworkSettings { latency: far, ..NetworkSettings::default() };
+        let mut network = Network::new(2, settings, &BTreeMap::new(), Pcg64::new(1, 1));
+        // A message every millisecond.
+        let latest_ns = (0..10_000).flat_map(|ms| {
+            let sent_ns = ms * 1_000_000;
+            network.arrivals(LINK, sent_ns).map(|at_ns| at_ns - sent_ns).collect::<Vec<_>>()
+        });
+        assert!(latest_ns.max().is_some_and(|latest_ns| latest_ns <= 110_000_000));
     }
 
     #[test]

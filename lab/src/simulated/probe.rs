@@ -15,6 +15,8 @@ pub struct LinkProbe {
     pub overtaken: u32,
     /// Mean time under way of those that arrived, in microseconds.
     pub mean_us: u64,
+    /// Shortest time under way, in microseconds; 0 if none arrived.
+    pub fastest_us: u64,
 }
 
 /// A probe under way.
@@ -39,6 +41,8 @@ impl OpenProbe {
             newest = newest.max(packet);
             total_ns += under_way_ns;
         }
+        let fastest_ns = self.arrivals.iter().map(|&(_, under_way_ns)| under_way_ns).min();
+        result.fastest_us = fastest_ns.unwrap_or(0) / 1_000;
         result.mean_us = total_ns.checked_div(u64::from(result.arrived)).unwrap_or(0) / 1_000;
         result
     }

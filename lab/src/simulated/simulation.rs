@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
@@ -20,10 +20,13 @@ use super::network::Network;
 use super::probe::OpenProbe;
 use super::world::{Happening, World};
 use super::{
-    Call, CallError, CallId, ClockFault, DiskSettings, Impairment, Link, LinkProbe, MachineState,
-    NetworkSettings, NodeTime, Payload, Start,
+    Call, CallError, CallId, ClockFault, DiskSettings, Impairment, Latency, Link, LinkProbe,
+    MachineState, NetworkSettings, NodeTime, Payload, Start,
 };
 use crate::Clock;
+
+/// There is a link for each ordered pair of nodes.
+const NODES_MAX: u32 = 1_000;
 
 /// What the simulated lab is made of, as a campaign file says it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,9 +57,14 @@ impl SimulatedLab {
     /// A lab of `nodes` machines, switched on and empty. The same seed gives the same events.
     ///
     /// # Errors
-    /// If the settings name links that do not exist.
+    /// If there are no nodes or too many, or the settings name links that do not exist or contain
+    /// figures that make no sense.
     pub fn new(nodes: u32, settings: &Settings, seed: u64) -> Result<Self, String> {
+        if !(1..=NODES_MAX).contains(&nodes) {
+            return Err(format!("expected 1 to {NODES_MAX} nodes, found {nodes}"));
+        }
         settings.network.check()?;
+        settings.disk.check()?;
         let latencies = settings.network.link_latencies(nodes)?;
         let rng = Pcg64::new(u128::from(seed), 0x4E7);
         let network = Network::new(nodes, settings.network.clone(), &latencies, rng);
@@ -85,8 +93,13 @@ impl SimulatedLab {
                 if let Poll::Ready(output) = main.as_mut().poll(&mut context) {
                     return Ok(output);
                 }
-            } else if !self.world().advance() {
-                return Err(Stalled { at_ns: self.now_ns() });
+                continue;
+            }
+            let mut world = self.world();
+            while !flag.0.load(Ordering::Relaxed) {
+                if !world.advance() {
+                    return Err(Stalled { at_ns: world.now_ns });
+                }
             }
         }
     }
@@ -202,12 +215,19 @@ impl SimulatedLab {
         i64::try_from(i128::from(shown) - i128::from(right.wall_ns)).unwrap_or(i64::MAX)
     }
 
+    /// How fast a link is and what is wrong with it while no impairment is in force.
+    pub fn link_at_best(&self, link: Link) -> (Latency, Impairment) {
+        self.world().network.at_best(link)
+    }
+
     /// Sends `packets` from one node's kernel to another's, a tenth of a millisecond apart, and
-    /// says after `timeout_ns` what arrived. Processes take no part in it.
+    /// says what arrived within `timeout_ns` of the last. Ends as soon as nothing more is under
+    /// way. Processes take no part in it.
     pub async fn probe_link(&self, link: Link, packets: u32, timeout_ns: u64) -> LinkProbe {
         const APART_NS: u64 = 100_000;
         let probe = self.fresh_id();
         self.world().probes.insert(probe, OpenProbe::default());
+        let mut last_arrival_ns = 0;
         for packet in 0..packets {
             {
                 let mut world = self.world();
@@ -216,13 +236,16 @@ impl SimulatedLab {
                     let arrivals = world.network.arrivals(link, sent_ns);
                     for at_ns in arrivals {
                         let to = link.to;
+                        last_arrival_ns = last_arrival_ns.max(at_ns);
                         world.plan(at_ns, Happening::Probe { probe, packet, to, sent_ns });
                     }
                 }
             }
             self.sleep_until(self.now_ns() + APART_NS).await;
         }
-        self.sleep_until(self.now_ns() + timeout_ns).await;
+        let gives_up_ns = self.now_ns().saturating_add(timeout_ns);
+        // One later than the last arrival, which may be planned behind this.
+        self.sleep_until(gives_up_ns.min(last_arrival_ns.saturating_add(1))).await;
         let open = self.world().probes.remove(&probe);
         open.unwrap_or_default().result(packets)
     }
@@ -245,21 +268,40 @@ impl Clock for SimulatedLab {
     }
 
     fn sleep_until(&self, time_ns: u64) -> BoxFuture<'static, ()> {
-        let lab = self.clone();
-        let mut planned: Option<Arc<AtomicWaker>> = None;
-        std::future::poll_fn(move |context| {
-            let mut world = lab.world();
-            if world.now_ns >= time_ns {
-                return Poll::Ready(());
-            }
-            let waker = planned.get_or_insert_with(|| {
-                let waker = Arc::new(AtomicWaker::new());
-                world.plan(time_ns, Happening::Wake(waker.clone()));
-                waker
-            });
-            waker.register(context.waker());
-            Poll::Pending
-        })
-        .boxed()
+        Sleep { lab: self.clone(), time_ns, planned: None }.boxed()
+    }
+}
+
+struct Sleep {
+    lab: SimulatedLab,
+    time_ns: u64,
+    planned: Option<Arc<AtomicWaker>>,
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let sleep = &mut *self;
+        let mut world = sleep.lab.world();
+        if world.now_ns >= sleep.time_ns {
+            return Poll::Ready(());
+        }
+        let waker = sleep.planned.get_or_insert_with(|| {
+            let waker = Arc::new(AtomicWaker::new());
+            world.plan(sleep.time_ns, Happening::Wake(waker.clone()));
+            waker
+        });
+        waker.register(context.waker());
+        Poll::Pending
+    }
+}
+
+impl Drop for Sleep {
+    /// The event stays planned, but wakes nobody: most sleeps are alarms that something overtakes.
+    fn drop(&mut self) {
+        if let Some(waker) = &self.planned {
+            waker.take();
+        }
     }
 }

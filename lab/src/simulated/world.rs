@@ -183,6 +183,15 @@ impl World {
         for input in std::mem::take(&mut machine.waiting) {
             self.input(node, input);
         }
+        // A clock that changed during the pause made the tick on its way void.
+        self.plan_tick(node);
+    }
+
+    /// Nobody waits for the answer any more. The process may give it all the same.
+    pub(super) fn forget_call(&mut self, call: CallId) {
+        if let Some(open) = self.calls.remove(&call) {
+            self.machine(open.node).accepted.remove(&call);
+        }
     }
 
     /// After a clock changed its rate, the tick on its way may come too late.
@@ -200,9 +209,11 @@ impl World {
             // Nothing answers; the client's time-out will.
             MachineState::Off => {}
             MachineState::Stopped => self.plan_answer(call, Err(CallError::Refused)),
-            MachineState::Paused => machine.waiting.push(Input::Call { call, payload }),
-            MachineState::Running => {
-                machine.accepted.push(call);
+            // It is the kernel that accepts: a paused process does not keep a client from connecting.
+            MachineState::Paused | MachineState::Running => {
+                if self.calls.contains_key(&call) {
+                    self.machine(node).accepted.insert(call);
+                }
                 self.input(node, Input::Call { call, payload });
             }
         }
@@ -219,11 +230,8 @@ impl World {
             return;
         };
         if matches!(answer, Err(CallError::Timeout)) {
-            let node = open.node;
-            let accepted = &mut self.machines[node.0 as usize].accepted;
-            accepted.retain(|&it| it != call);
+            self.machines[open.node.0 as usize].accepted.remove(&call);
         }
-        let open = self.calls.get_mut(&call).expect("it was there");
         if open.answer.is_none() {
             open.answer = Some(answer);
             if let Some(waker) = open.waker.take() {
@@ -292,14 +300,14 @@ impl World {
                 }
             }
             Effect::Reply { call, payload } => {
-                self.machine(node).accepted.retain(|&it| it != call);
+                self.machine(node).accepted.remove(&call);
                 self.plan_answer(call, Ok(payload));
             }
             Effect::Write(record) => self.machine(node).disk.append(record),
             Effect::Rewrite(records) => self.machine(node).disk.replace(records),
             Effect::Sync => {
                 let (min_us, max_us) = (self.disk.sync_min_us, self.disk.sync_max_us);
-                let takes_us = self.disk_rng.random_range(min_us..=max_us.max(min_us));
+                let takes_us = self.disk_rng.random_range(min_us..=max_us);
                 let at_ns = self.now_ns + takes_us * 1_000;
                 let machine = self.machine(node);
                 machine.disk.sync();

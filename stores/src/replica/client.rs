@@ -15,23 +15,26 @@ pub(super) struct ReplicaClient {
     lab: SimulatedLab,
     node: NodeId,
     session: Session,
+    id: ClientId,
     requests: u64,
     token: SessionToken,
     last_write_ns: Option<u64>,
 }
 
 impl ReplicaClient {
-    pub(super) fn new(lab: SimulatedLab, node: NodeId, session: Session) -> Self {
+    /// A connection to `node`, one of `nodes`. The store tells requests apart by their client and
+    /// number, so each connection of a process is a client of its own.
+    pub(super) fn new(lab: SimulatedLab, node: NodeId, nodes: u32, session: Session) -> Self {
+        let id = u64::from(session.process.0) * u64::from(nodes) + u64::from(node.0);
         let token = SessionToken::default();
-        Self { lab, node, session, requests: 0, token, last_write_ns: None }
+        Self { lab, node, session, id: ClientId(id), requests: 0, token, last_write_ns: None }
     }
 
     fn request(&mut self, command: Command) -> Request {
         self.requests += 1;
         let now_ns = self.lab.now_ns();
         self.token.since_write_ns = self.last_write_ns.map(|written_ns| now_ns - written_ns);
-        let client = ClientId(u64::from(self.session.process.0));
-        Request { client, number: self.requests, command, session: self.token }
+        Request { client: self.id, number: self.requests, command, session: self.token }
     }
 
     fn answer(&mut self, micro_op: MicroOp, reply: &Reply) -> Answer {
@@ -42,7 +45,7 @@ impl ReplicaClient {
             (MicroOp::Inspect { key, .. }, Outcome::Read(value)) => {
                 MicroOp::Inspect { key, result: Some(Reading::from(value)) }
             }
-            (mutation, Outcome::Written) => {
+            (mutation @ (MicroOp::Write { .. } | MicroOp::Cas { .. }), Outcome::Written) => {
                 self.last_write_ns = Some(self.lab.now_ns());
                 mutation
             }

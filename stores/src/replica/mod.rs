@@ -8,6 +8,8 @@ mod program;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures::FutureExt;
+use futures::future::join_all;
 use perjury_history::NodeId;
 use perjury_lab::{Clock, Lab, SimulatedLab};
 use perjury_replica::{Role, Settings, Status};
@@ -19,6 +21,10 @@ use program::{Answered, Asked, ReplicaProgram};
 
 /// How long an administrator's question may take.
 const STATUS_TIMEOUT_NS: u64 = 50_000_000;
+
+/// Settings that every description names.
+const DESCRIBED_ALWAYS: [&str; 6] =
+    ["replication", "acknowledge", "failover", "fencing", "reads", "leader-reads"];
 
 /// Between two looks at whether the store serves.
 const READY_POLL_NS: u64 = 100_000_000;
@@ -40,6 +46,20 @@ impl ReplicaStore {
         Ok(Self { settings, nodes })
     }
 
+    /// The other settings that are not the default.
+    fn unusual(&self) -> Vec<(String, String)> {
+        let table = |settings: &Settings| match serde_json::to_value(settings) {
+            Ok(serde_json::Value::Object(table)) => table,
+            _ => serde_json::Map::new(),
+        };
+        let usual = table(&Settings::default());
+        let mut unusual = table(&self.settings);
+        unusual.retain(|name, value| {
+            !DESCRIBED_ALWAYS.contains(&name.as_str()) && usual.get(name) != Some(value)
+        });
+        unusual.into_iter().map(|(name, value)| (name, word(&value))).collect()
+    }
+
     fn simulated<'a>(&self, lab: &'a Lab) -> Result<&'a SimulatedLab, StoreError> {
         match lab {
             Lab::Simulated(lab) => Ok(lab),
@@ -59,20 +79,32 @@ impl ReplicaStore {
         }
     }
 
+    /// Asks all nodes at once: those that do not answer cost one time-out, not one each.
+    async fn statuses(lab: &SimulatedLab) -> Vec<(NodeId, Option<Status>)> {
+        let each =
+            lab.nodes().into_iter().map(|node| Self::status(lab, node).map(move |it| (node, it)));
+        join_all(each).await
+    }
+
     /// What keeps the store from serving, if anything does.
     async fn trouble(lab: &SimulatedLab) -> Option<String> {
-        let mut leaders = Vec::new();
-        for node in lab.nodes() {
-            let Some(status) = Self::status(lab, node).await else {
-                return Some(format!("{node} does not answer"));
-            };
-            if status.role == Role::Leader {
-                leaders.push((node, status));
+        let mut statuses = Vec::new();
+        for (node, status) in Self::statuses(lab).await {
+            match status {
+                None => return Some(format!("{node} does not answer")),
+                Some(status) => statuses.push((node, status)),
             }
         }
+        let leads = |it: &&(NodeId, Status)| it.1.role == Role::Leader;
+        let leaders: Vec<_> = statuses.iter().filter(leads).collect();
         let Some((leader, _)) = leaders.first() else {
             return Some("no node takes itself for the leader".to_owned());
         };
+        // A node that has just started must first hear from the leader.
+        let lost = statuses.iter().find(|(_, it)| it.role != Role::Out && it.leader.is_none());
+        if let Some((node, _)) = lost {
+            return Some(format!("{node} knows no leader"));
+        }
         // Of several leaders, one that a majority follows is enough.
         let mut settled = leaders.iter().map(|(_, it)| it.commit_position >= it.last.position);
         (!settled.any(|it| it)).then(|| format!("{leader} has entries that no majority has yet"))
@@ -97,7 +129,7 @@ impl Store for ReplicaStore {
     fn describe(&self) -> String {
         let Settings { replication, acknowledge, failover, fencing, reads, .. } = &self.settings;
         let leader_reads = self.settings.leader_reads();
-        format!(
+        let mut text = format!(
             "{}, acknowledge {}, failover {}, fencing {}, reads {} ({} on the leader), {} nodes",
             word(replication),
             word(acknowledge),
@@ -106,7 +138,11 @@ impl Store for ReplicaStore {
             word(reads),
             word(&leader_reads),
             self.nodes,
-        )
+        );
+        for (name, value) in self.unusual() {
+            text += &format!(", {name} {value}");
+        }
+        text
     }
 
     fn capabilities(&self) -> Capabilities {
@@ -115,7 +151,7 @@ impl Store for ReplicaStore {
 
     async fn install(&self, lab: &Lab, node: NodeId) -> Result<(), StoreError> {
         let (settings, nodes) = (self.settings.clone(), self.nodes);
-        let start = move |boot| ReplicaProgram::start(&settings, nodes, boot);
+        let start = move |boot| ReplicaProgram::start(&settings, nodes, &boot);
         self.simulated(lab)?.install(node, Arc::new(start));
         Ok(())
     }
@@ -142,20 +178,15 @@ impl Store for ReplicaStore {
         let Ok(lab) = self.simulated(lab) else {
             return Vec::new();
         };
-        let mut primaries = Vec::new();
-        for node in lab.nodes() {
-            let status = Self::status(lab, node).await;
-            if status.is_some_and(|status| status.role == Role::Leader) {
-                primaries.push(node);
-            }
-        }
-        primaries
+        let mut statuses = Self::statuses(lab).await;
+        statuses.retain(|(_, status)| status.is_some_and(|it| it.role == Role::Leader));
+        statuses.into_iter().map(|(node, _)| node).collect()
     }
 
     async fn connect(&self, lab: &Lab, node: NodeId, session: Session) -> Box<dyn Client> {
         let Lab::Simulated(lab) = lab else {
             unreachable!("installed on a simulated lab");
         };
-        Box::new(ReplicaClient::new(lab.clone(), node, session))
+        Box::new(ReplicaClient::new(lab.clone(), node, self.nodes, session))
     }
 }

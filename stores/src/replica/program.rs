@@ -21,22 +21,45 @@ pub(super) enum Answered {
     Status(Status),
 }
 
+/// A node answers no later than this after it was asked: its gateway forgets sooner.
+const ANSWERED_NS: u64 = 60_000_000_000;
+
+/// How many open requests there are at least before old ones are looked for.
+const CLEAN_MIN: usize = 1_024;
+
+/// A request that may still be answered, and the call that waits for it.
+struct OpenRequest {
+    number: u64,
+    call: CallId,
+    since_ns: u64,
+}
+
 pub(super) struct ReplicaProgram {
     node: Node,
-    /// The open request of each client and the call that waits for it.
-    calls: BTreeMap<ClientId, (u64, CallId)>,
+    /// The newest request of each client.
+    calls: BTreeMap<ClientId, OpenRequest>,
+    /// How many of them there are when old ones are looked for.
+    clean_at: usize,
     /// Reused between steps.
     effects: Vec<Effect>,
 }
 
 impl ReplicaProgram {
-    pub(super) fn start(settings: &Settings, nodes: u32, boot: Boot) -> Box<dyn Program> {
-        let Boot { node, disk, now: time, seed } = boot;
-        let records = disk.into_iter().map(|record| record.downcast::<Record>().ok());
-        let records = records.map(|record| record.map(Arc::unwrap_or_clone));
-        let disk = records.collect::<Option<Vec<_>>>().expect("only this program writes the disk");
-        let node = Node::start(node.0, nodes, settings, seed, disk, now(time));
-        Box::new(Self { node, calls: BTreeMap::new(), effects: Vec::new() })
+    pub(super) fn start(settings: &Settings, nodes: u32, boot: &Boot) -> Box<dyn Program> {
+        let disk = boot.disk.iter().map(|record| record.downcast_ref::<Record>().cloned());
+        let disk = disk.collect::<Option<Vec<_>>>().expect("only this program writes the disk");
+        let node = Node::start(boot.node.0, nodes, settings, boot.seed, disk, now(boot.now));
+        Box::new(Self { node, calls: BTreeMap::new(), clean_at: CLEAN_MIN, effects: Vec::new() })
+    }
+
+    fn note(&mut self, request: &Request, call: CallId, now_ns: u64) {
+        if self.calls.len() >= self.clean_at {
+            // Those of clients that gave up and were replaced.
+            self.calls.retain(|_, open| now_ns - open.since_ns < ANSWERED_NS);
+            self.clean_at = (2 * self.calls.len()).max(CLEAN_MIN);
+        }
+        let open = OpenRequest { number: request.number, call, since_ns: now_ns };
+        self.calls.insert(request.client, open);
     }
 
     fn perform(&mut self, effect: Effect, effects: &mut Vec<simulated::Effect>) {
@@ -45,7 +68,7 @@ impl ReplicaProgram {
                 simulated::Effect::Send { to: NodeId(to), payload: Arc::new(message) }
             }
             Effect::Reply(reply) => match self.calls.remove(&reply.client) {
-                Some((number, call)) if number == reply.number => {
+                Some(OpenRequest { number, call, .. }) if number == reply.number => {
                     simulated::Effect::Reply { call, payload: Arc::new(Answered::Reply(reply)) }
                 }
                 // The client has given up on that request and asked another one since.
@@ -79,7 +102,7 @@ impl Program for ReplicaProgram {
             }
             simulated::Input::Call { call, payload } => match payload.downcast_ref::<Asked>() {
                 Some(Asked::Request(request)) => {
-                    self.calls.insert(request.client, (request.number, call));
+                    self.note(request, call, time.monotonic_ns);
                     Input::Request(*request)
                 }
                 Some(Asked::Status) | None => {
