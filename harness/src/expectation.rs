@@ -65,9 +65,9 @@ pub fn judge(expect: &Expectations, analysis: &Analysis) -> Outcome {
         note(text, "found".to_owned(), code);
     }
     // What nobody said anything about may be unknown without harm; that nothing could be judged
-    // at all may not.
-    if expect.models.is_empty()
-        && expect.violations.is_empty()
+    // at all may not, nor that a function never succeeded: what holds then, holds of nothing.
+    let nothing_said = expect.models.is_empty() && expect.violations.is_empty();
+    if (nothing_said || !analysis.never_succeeded.is_empty())
         && let Judgement::Unknown(why) = analysis.judgement()
     {
         note("the history can be judged".to_owned(), why, exit_code::INCONCLUSIVE);
@@ -143,6 +143,19 @@ mod tests {
         for (expect, expected) in cases {
             assert_eq!(code(expect.clone(), &broken), expected, "{expect}");
         }
+    }
+
+    #[test]
+    fn a_model_that_holds_of_a_store_that_served_nothing_is_inconclusive() {
+        let mut idle = analysis(&[(Model::Linearizable, Judgement::Valid)], &[]);
+        idle.never_succeeded = vec!["read".to_owned()];
+        let expect = serde_json::json!({ "models": ["linearizable"] });
+        assert_eq!(code(expect, &idle), exit_code::INCONCLUSIVE);
+        let mut broken =
+            analysis(&[(Model::Linearizable, Judgement::Invalid)], &[AnomalyKind::Nonlinearizable]);
+        broken.never_succeeded = vec!["cas".to_owned()];
+        let expect = serde_json::json!({ "violations": ["linearizable"] });
+        assert_eq!(code(expect, &broken), exit_code::EXPECTED);
     }
 
     #[test]

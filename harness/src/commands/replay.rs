@@ -28,14 +28,15 @@ pub(super) struct Replay {
 
 impl Replay {
     pub(super) fn execute(self) -> Result<u8, Error> {
-        let folder = RunFolder::open(&self.run)?;
+        let named = RunFolder::open(&self.run)?;
+        // A link like `runs/latest` leads to the new run once there is one.
+        let real = named.path().canonicalize().unwrap_or_else(|_| named.path().to_owned());
+        let folder = RunFolder::open(&real)?;
         let test = folder.read_test()?;
         let plan = TestPlan::new(&test.test, test.seed)?;
-        let runs = self.runs.unwrap_or_else(|| {
-            // runs/<test>/<time>; a link like `runs/latest` leads there.
-            let real = folder.path().canonicalize().unwrap_or_else(|_| folder.path().to_owned());
-            real.ancestors().nth(2).unwrap_or(Path::new("runs")).to_owned()
-        });
+        // runs/<test>/<time>
+        let beside = || real.ancestors().nth(2).unwrap_or(Path::new("runs")).to_owned();
+        let runs = self.runs.unwrap_or_else(beside);
         let again = controller::run(&plan, &runs, &Interrupt::from_signals())?;
         let (old, new) = (folder.history(), again.folder.history());
         let (old_sum, new_sum) = (sha256(&old)?, sha256(&new)?);

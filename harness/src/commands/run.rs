@@ -102,7 +102,17 @@ impl Run {
         let campaign = self.load()?;
         let interrupt = Interrupt::from_signals();
         let rows = self.run_all(&campaign.plans, &interrupt);
-        let code = rows.iter().map(|row| row.exit_code).fold(exit_code::EXPECTED, exit_code::merge);
+        let mut code =
+            rows.iter().map(|row| row.exit_code).fold(exit_code::EXPECTED, exit_code::merge);
+        let missing = campaign.plans.len() - rows.len();
+        if missing > 0 {
+            // Nobody knows what they would have shown.
+            eprintln!(
+                "warning: interrupted; {missing} of {} runs were not made",
+                campaign.plans.len()
+            );
+            code = exit_code::merge(code, exit_code::INCONCLUSIVE);
+        }
         let seconds = began.elapsed().as_secs_f64();
         let page = self.save_index(&campaign, &rows, seconds)?;
         // A single run's own report says it all.

@@ -57,3 +57,15 @@ fn replay_compares_by_itself() {
         "the histories differ: entry 0 was",
     );
 }
+
+#[test]
+fn a_link_is_followed_before_replay_moves_it() {
+    let place = Place::new();
+    let run = place.short_run();
+    let other = place.perjury(&["run", "--test", "consensus", "--time-limit", "2s"]);
+    assert_eq!(other.code, 0, "{}{}", other.stdout, other.stderr);
+    // `runs/latest` leads to a run whose history another made.
+    std::fs::copy(run.join("history.arrow"), place.path("runs/latest/history.arrow"))
+        .expect("it can be written");
+    place.refuses(&["replay", "runs/latest"], 3, "the histories differ");
+}

@@ -14,8 +14,14 @@ struct LongRun {
 impl LongRun {
     /// Starts one and waits until it has recorded something.
     fn start(place: &Place) -> Self {
+        Self::start_with(place, &[])
+    }
+
+    /// The same with further arguments.
+    fn start_with(place: &Place, more: &[&str]) -> Self {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("perjury"));
         command.args(["run", "--test", "consensus", "--time-limit", "10h"]);
+        command.args(more);
         command.current_dir(place.path("")).stdout(Stdio::null()).stderr(Stdio::null());
         let child = command.spawn().expect("the command starts");
         let mut run = Self { child, folder: PathBuf::new() };
@@ -82,4 +88,13 @@ fn an_interrupted_run_is_healed_saved_and_judged() {
     assert!(results.contains("\"interrupted\": true"));
     let left = perjury_nemesis::Journal::left_behind(&run.folder.join("faults.jsonl"));
     assert!(left.expect("a journal").is_empty(), "everything was healed");
+}
+
+#[test]
+fn a_campaign_with_runs_that_were_not_made_is_inconclusive() {
+    let place = Place::new();
+    let mut run = LongRun::start_with(&place, &["--seed", "1..2", "--jobs", "1"]);
+    let interrupted = Command::new("kill").args(["-INT", &run.child.id().to_string()]).status();
+    assert!(interrupted.expect("there is a kill command").success());
+    assert_eq!(run.child.wait().expect("it ends").code(), Some(2));
 }
