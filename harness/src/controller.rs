@@ -9,7 +9,7 @@ use futures::future::{Either, select};
 use jiff::Timestamp;
 use perjury_history::{History, NodeId};
 use perjury_lab::{Lab, SimulatedLab};
-use perjury_nemesis::{Cluster, Journal, Nemesis, Record, SimulatedInjector};
+use perjury_nemesis::{Cluster, Injector, Journal, Nemesis, Record, SimulatedInjector};
 use perjury_stores::Store;
 use tracing::info;
 
@@ -106,10 +106,16 @@ async fn drive(
         settings.concurrency,
         settings.operation_timeout.ns,
     );
+    let injector = SimulatedInjector::new(simulated.clone());
+    for fault in plan.schedule.faults() {
+        injector
+            .can(fault.kind())
+            .map_err(|reason| Error::usage(format!("`{fault}`: {reason}")))?;
+    }
     let mut nemesis = Nemesis::new(
         clock.clone(),
         lab.nodes(),
-        Box::new(SimulatedInjector::new(simulated.clone())),
+        Box::new(injector),
         Arc::new(StoreOnLab { store: store.clone(), lab: lab.clone() }),
         recording.clone() as Arc<dyn Record>,
         Journal::create(&folder.faults()).map_err(Error::failure)?,
@@ -136,6 +142,9 @@ async fn drive(
 
     info!("healing");
     problems.extend(nemesis.heal().await.err().map(|error| error.to_string()));
+    let left = nemesis.in_force().values();
+    problems.extend(left.map(|fault| format!("this could not be taken back: {fault}")));
+    problems.extend(store.recover(&lab).await.err().map(|error| error.to_string()));
     if let Err(error) = store.await_ready(&lab, settings.recovery_limit.ns).await {
         problems.push(format!("after healing: {error}"));
     }
@@ -176,5 +185,9 @@ impl Cluster for StoreOnLab {
 
     async fn restart(&self, node: NodeId) -> Result<(), String> {
         self.store.start(&self.lab, node).await.map_err(|error| error.to_string())
+    }
+
+    async fn promote(&self, node: NodeId) -> Result<(), String> {
+        self.store.promote(&self.lab, node).await.map_err(|error| error.to_string())
     }
 }

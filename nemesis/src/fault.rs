@@ -37,6 +37,11 @@ pub enum Fault {
         /// Where.
         nodes: Vec<NodeId>,
     },
+    /// An operator has one node take over as leader. A moment's work: nothing is to be undone.
+    Promote {
+        /// Which node; the only one.
+        nodes: Vec<NodeId>,
+    },
     /// Clocks are wrong.
     Clock {
         /// Where.
@@ -78,6 +83,7 @@ impl Fault {
             Fault::Kill { .. } => "kill",
             Fault::Crash { .. } => "crash",
             Fault::Pause { .. } => "pause",
+            Fault::Promote { .. } => "promote",
             Fault::Clock { .. } => "clock",
             Fault::Slow { .. } => "slow",
             Fault::Lossy { .. } => "lossy",
@@ -91,6 +97,7 @@ impl Fault {
             | Fault::Kill { nodes }
             | Fault::Crash { nodes }
             | Fault::Pause { nodes }
+            | Fault::Promote { nodes }
             | Fault::Clock { nodes, .. }
             | Fault::Slow { nodes, .. }
             | Fault::Lossy { nodes, .. } => nodes,
@@ -119,6 +126,7 @@ impl fmt::Display for Fault {
             Fault::Kill { .. } => write!(f, "killed the process on {nodes}"),
             Fault::Crash { .. } => write!(f, "took the power of {nodes}"),
             Fault::Pause { .. } => write!(f, "paused the process on {nodes}"),
+            Fault::Promote { .. } => write!(f, "had {nodes} take over as leader"),
             Fault::Clock { error, .. } => match *error {
                 ClockFault::Bump { offset_ns } => {
                     write!(f, "set the wall clock of {nodes} {} ms off", offset_ns / 1_000_000)

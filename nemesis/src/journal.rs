@@ -1,6 +1,6 @@
 //! `faults.jsonl`: what is broken, written down before it is broken.
 //!
-//! One JSON object per line. A fault's first line (`applying`) holds all that is needed to undo it
+//! One JSON object per line; the first names the format. A fault's first line (`applying`) holds all that is needed to undo it
 //! and is on the disk before the fault acts, so a controller that is killed leaves behind what to
 //! heal: every fault without an `undone` line. The other lines are not waited for: at worst a fault
 //! is undone once more, which is harmless.
@@ -14,6 +14,9 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::Fault;
+
+/// The first line: what the file is, and the version of its format.
+const HEADER: &str = r#"{"journal":"perjury.faults","format":1}"#;
 
 /// How far a fault has come, as the journal knows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,7 +71,8 @@ impl Journal {
     /// If the file exists or cannot be written.
     pub fn create(path: &Path) -> Result<Self, JournalError> {
         let file = OpenOptions::new().write(true).create_new(true).open(path);
-        let file = file.map_err(|error| JournalError::new(path, &error))?;
+        let mut file = file.map_err(|error| JournalError::new(path, &error))?;
+        writeln!(file, "{HEADER}").map_err(|error| JournalError::new(path, &error))?;
         Ok(Self { path: path.to_owned(), file, durable: true })
     }
 
@@ -100,6 +104,13 @@ impl Journal {
         let file = File::open(path).map_err(|error| JournalError::new(path, &error))?;
         let mut left = BTreeMap::new();
         let mut lines = BufReader::new(file).lines().enumerate().peekable();
+        // A journal that was cut within its first line is of a run that had broken nothing yet.
+        let header = lines.next().map(|(_, line)| line).transpose();
+        let header = header.map_err(|error| JournalError::new(path, &error))?.unwrap_or_default();
+        if !(header == HEADER || lines.peek().is_none() && HEADER.starts_with(&header)) {
+            let problem = format!("line 1: expected {HEADER}, found {header}");
+            return Err(JournalError { path: path.to_owned(), problem });
+        }
         while let Some((index, line)) = lines.next() {
             let line = line.map_err(|error| JournalError::new(path, &error))?;
             match serde_json::from_str::<JournalEntry>(&line) {
@@ -159,8 +170,16 @@ mod tests {
     fn a_damaged_journal_is_an_error() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("faults.jsonl");
-        std::fs::write(&path, "rubbish\n{}\n").expect("it can be written");
-        let problem = Journal::left_behind(&path).expect_err("damaged").to_string();
-        assert!(problem.contains("line 1: expected a fault"), "{problem}");
+        let problem = |content: String| {
+            std::fs::write(&path, content).expect("it can be written");
+            Journal::left_behind(&path).map_err(|error| error.to_string())
+        };
+        let damaged = problem(format!("{HEADER}\nrubbish\n{{}}\n")).expect_err("damaged");
+        assert!(damaged.contains("line 2: expected a fault"), "{damaged}");
+        let foreign = problem("rubbish\n{}\n".to_owned()).expect_err("no journal");
+        assert!(foreign.contains("line 1: expected {\"journal\":"), "{foreign}");
+        let newer = problem(HEADER.replace('1', "2") + "\n").expect_err("another format");
+        assert!(newer.contains("\"format\":1}, found"), "{newer}");
+        assert_eq!(problem(HEADER[..9].to_owned()), Ok(BTreeMap::new()), "cut at once");
     }
 }

@@ -8,6 +8,7 @@ use perjury_history::{FaultEvent, FaultStage, NodeId};
 use perjury_lab::Clock;
 use rand_pcg::Pcg64;
 
+use crate::fault::list;
 use crate::journal::{Journal, JournalEntry, JournalError, JournalStage};
 use crate::schedule::{Moment, Schedule};
 use crate::{Fault, FaultKind, FaultSpec, Injector};
@@ -23,7 +24,17 @@ pub trait Cluster: Send + Sync {
     /// # Errors
     /// With what went wrong.
     async fn restart(&self, node: NodeId) -> Result<(), String>;
+
+    /// Has a node take over as leader, as an operator would.
+    ///
+    /// # Errors
+    /// With what went wrong.
+    async fn promote(&self, node: NodeId) -> Result<(), String>;
 }
+
+/// How long a promoted node has to lead, and between two looks at whether it does.
+const PROMOTION_LIMIT_NS: u64 = 1_000_000_000;
+const PROMOTION_POLL_NS: u64 = 20_000_000;
 
 /// Where fault events are recorded.
 pub trait Record: Send + Sync {
@@ -134,7 +145,9 @@ impl Nemesis {
         // Two faults of one kind on one node would hide each other's effect and each other's end.
         let kind = spec.kind();
         let alike = self.active.values().filter(|fault| match kind {
-            FaultKind::Kill | FaultKind::Crash | FaultKind::Pause => fault.stops_processes(),
+            FaultKind::Kill | FaultKind::Crash | FaultKind::Pause | FaultKind::Promote => {
+                fault.stops_processes()
+            }
             FaultKind::Clock => matches!(fault, Fault::Clock { .. }),
             FaultKind::Partition | FaultKind::Slow | FaultKind::Lossy => false,
         });
@@ -148,6 +161,9 @@ impl Nemesis {
         let begun_ns = self.clock.now_ns();
         self.journal(number, JournalStage::Applying { fault: fault.clone() })?;
         self.active.insert(number, fault.clone());
+        if let Fault::Promote { nodes } = &fault {
+            return self.promote(number, &fault, nodes).await.map(|()| begun_ns);
+        }
         if let Err(problem) = self.injector.apply(number, &fault).await {
             self.note_fault(number, FaultStage::Failed, &fault, problem);
             return Ok(begun_ns);
@@ -160,6 +176,44 @@ impl Nemesis {
             self.note_fault(number, stage, &fault, seen.detail);
         }
         Ok(begun_ns)
+    }
+
+    /// A promotion is over as soon as it has been seen: there is nothing to take back.
+    async fn promote(
+        &mut self,
+        number: u32,
+        fault: &Fault,
+        nodes: &[NodeId],
+    ) -> Result<(), JournalError> {
+        let mut outcome = Ok(());
+        for &node in nodes {
+            outcome = outcome.and(self.cluster.promote(node).await);
+        }
+        self.active.remove(&number);
+        match outcome {
+            Err(problem) => self.note_fault(number, FaultStage::Failed, fault, problem),
+            Ok(()) => {
+                self.note_fault(number, FaultStage::Applied, fault, fault.to_string());
+                let began_ns = self.clock.now_ns();
+                let mut primaries = self.cluster.primaries().await;
+                while !nodes.iter().all(|node| primaries.contains(node))
+                    && self.clock.now_ns() - began_ns < PROMOTION_LIMIT_NS
+                {
+                    self.clock.sleep_until(self.clock.now_ns() + PROMOTION_POLL_NS).await;
+                    primaries = self.cluster.primaries().await;
+                }
+                let leads = nodes.iter().all(|node| primaries.contains(node));
+                let stage = if leads { FaultStage::Observed } else { FaultStage::Failed };
+                let detail = match primaries.as_slice() {
+                    [] => "no node takes itself for the leader".to_owned(),
+                    leaders => format!("leaders now: {}", list(leaders)),
+                };
+                self.note_fault(number, stage, fault, detail);
+                let nothing = "over; nothing is to be undone".to_owned();
+                self.note_fault(number, FaultStage::Undone, fault, nothing);
+            }
+        }
+        self.journal(number, JournalStage::Undone)
     }
 
     async fn end(&mut self, number: u32) -> Result<(), JournalError> {

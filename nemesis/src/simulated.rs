@@ -188,7 +188,9 @@ fn breaks(fault: &Fault, link: Link) -> bool {
             links.contains(&link)
         }
         Fault::Crash { nodes } => nodes.contains(&link.from) || nodes.contains(&link.to),
-        Fault::Kill { .. } | Fault::Pause { .. } | Fault::Clock { .. } => false,
+        Fault::Kill { .. } | Fault::Pause { .. } | Fault::Promote { .. } | Fault::Clock { .. } => {
+            false
+        }
     }
 }
 
@@ -226,6 +228,8 @@ impl Injector for SimulatedInjector {
             Fault::Kill { nodes } => nodes.iter().for_each(|&node| self.lab.kill(node)),
             Fault::Crash { nodes } => nodes.iter().for_each(|&node| self.lab.crash(node)),
             Fault::Pause { nodes } => nodes.iter().for_each(|&node| self.lab.pause(node)),
+            // The store's business.
+            Fault::Promote { .. } => {}
             Fault::Clock { nodes, error } => {
                 nodes.iter().for_each(|&node| self.lab.disturb_clock(node, id, *error));
             }
@@ -239,7 +243,7 @@ impl Injector for SimulatedInjector {
             Fault::Partition { .. } | Fault::Slow { .. } | Fault::Lossy { .. } => {
                 self.lab.restore_links(id);
             }
-            Fault::Kill { .. } | Fault::Crash { .. } => {}
+            Fault::Kill { .. } | Fault::Crash { .. } | Fault::Promote { .. } => {}
             Fault::Pause { nodes } => nodes.iter().for_each(|&node| self.lab.resume(node)),
             Fault::Clock { nodes, .. } => {
                 nodes.iter().for_each(|&node| self.lab.restore_clock(node, id));
@@ -257,6 +261,7 @@ impl Injector for SimulatedInjector {
             Fault::Kill { nodes } => self.observe_processes(nodes, state(MachineState::Stopped)),
             Fault::Crash { nodes } => self.observe_processes(nodes, state(MachineState::Off)),
             Fault::Pause { nodes } => self.observe_processes(nodes, state(MachineState::Paused)),
+            Fault::Promote { .. } => return None,
             Fault::Clock { nodes, error } => self.observe_clock(nodes, *error, gone).await,
             Fault::Partition { links, .. }
             | Fault::Slow { links, .. }

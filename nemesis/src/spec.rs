@@ -32,6 +32,8 @@ pub enum FaultKind {
     Crash,
     /// Processes stop for a while.
     Pause,
+    /// An operator has a node take over as leader.
+    Promote,
     /// Clocks are wrong.
     Clock,
     /// Links are slow.
@@ -42,11 +44,12 @@ pub enum FaultKind {
 
 impl FaultKind {
     /// Every kind.
-    pub const ALL: [FaultKind; 7] = [
+    pub const ALL: [FaultKind; 8] = [
         FaultKind::Partition,
         FaultKind::Kill,
         FaultKind::Crash,
         FaultKind::Pause,
+        FaultKind::Promote,
         FaultKind::Clock,
         FaultKind::Slow,
         FaultKind::Lossy,
@@ -59,6 +62,7 @@ impl FaultKind {
             FaultKind::Kill => "kill",
             FaultKind::Crash => "crash",
             FaultKind::Pause => "pause",
+            FaultKind::Promote => "promote",
             FaultKind::Clock => "clock",
             FaultKind::Slow => "slow",
             FaultKind::Lossy => "lossy",
@@ -75,6 +79,7 @@ impl FaultKind {
             FaultKind::Kill => "processes die and are restarted later",
             FaultKind::Crash => "machines lose power, and un-synced writes with it",
             FaultKind::Pause => "processes stop in their tracks and go on later",
+            FaultKind::Promote => "an operator has a node take over as leader (manual failover)",
             FaultKind::Clock => "clocks are wrong (:bump, :strobe, :drift)",
             FaultKind::Slow => "links are slow",
             FaultKind::Lossy => "links lose, double and reorder messages",
@@ -194,6 +199,13 @@ impl FaultSpec {
                         FaultKind::Crash => Fault::Crash { nodes },
                         _ => Fault::Pause { nodes },
                     })
+                }
+                FaultKind::Promote => {
+                    // A leader needs no promotion, and a node that does not run cannot lead.
+                    let idle = |node: &NodeId| !primaries.contains(node);
+                    let candidates: Vec<_> = free.into_iter().filter(idle).collect();
+                    let nodes = aim(targets, &candidates, rng)?;
+                    Some(Fault::Promote { nodes: vec![*nodes.choose(rng)?] })
                 }
                 _ => {
                     let nodes = aim(targets, all, rng)?;
@@ -360,6 +372,7 @@ mod tests {
             "kill@primaries",
             "crash@minority",
             "pause@n2+n4",
+            "promote@n3",
             "clock",
             "clock:drift",
             "clock:strobe@all",
@@ -376,7 +389,7 @@ mod tests {
         let problem = |text: &str| text.parse::<FaultSpec>().expect_err("a bad spec").to_string();
         assert_eq!(
             problem("partion"),
-            "fault `partion`: expected one of partition, kill, crash, pause, clock, slow, lossy, \
+            "fault `partion`: expected one of partition, kill, crash, pause, promote, clock, slow, lossy, \
              found `partion`"
         );
         assert!(problem("partition:star").contains("halves, one, minority"));
@@ -419,5 +432,6 @@ mod tests {
         };
         assert_eq!(draw("kill@all"), Some(Fault::Kill { nodes: vec![NodeId(1)] }));
         assert_eq!(draw("kill@primaries"), None);
+        assert_eq!(draw("promote@all"), Some(Fault::Promote { nodes: vec![NodeId(1)] }));
     }
 }

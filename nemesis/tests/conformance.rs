@@ -60,7 +60,8 @@ fn all_kinds_are_named() {
     let named = |list: &[&str], name: &str| {
         list.iter().any(|spec| spec.split([':', '@']).next() == Some(name))
     };
-    for kind in FaultKind::ALL {
+    // A promotion breaks nothing: it has a test of its own.
+    for kind in FaultKind::ALL.into_iter().filter(|&kind| kind != FaultKind::Promote) {
         assert!(named(&FAULTS, kind.name()) && named(&KINDS, kind.name()), "{kind:?}");
     }
     for shape in Shape::ALL {
@@ -480,6 +481,23 @@ fn a_second_schedule_has_numbers_of_its_own<B: TestBed>() {
     scene.bed.run(scenario);
 }
 
+/// An operator's failover: over as soon as it was seen, and failed if nobody leads who should.
+fn a_promotion_is_seen_and_leaves_nothing_behind<B: TestBed>() {
+    let scene = Scene::<B>::new(1);
+    let mut nemesis = scene.nemesis(1);
+    let scenario = async {
+        let promotions = script([(100, 500, "promote@n3"), (1_000, 500, "promote@n3")]);
+        nemesis.run(&promotions, NEVER).await.expect("the journal can be written");
+        assert_eq!(scene.stages(0), ["applied", "observed", "undone"]);
+        assert_eq!(scene.stages(1), ["failed"], "a leader needs no promotion");
+        scene.promotions_vain.store(true, Ordering::Relaxed);
+        nemesis.run(&script([(0, 500, "promote@n1")]), NEVER).await.expect("as before");
+        assert_eq!(scene.stages(2), ["applied", "failed", "undone"]);
+        assert!(scene.left_behind().is_empty() && nemesis.in_force().is_empty());
+    };
+    scene.bed.run(scenario);
+}
+
 macro_rules! conformance {
     ($lab:ident, $bed:ty, [$($scenario:ident),* $(,)?]) => {
         mod $lab {
@@ -506,6 +524,7 @@ macro_rules! conformance {
             only_a_crash_loses_records_and_only_those_not_synced,
             a_fault_that_begins_late_lasts_as_long_as_it_should,
             a_second_schedule_has_numbers_of_its_own,
+            a_promotion_is_seen_and_leaves_nothing_behind,
         ]);
     };
 }

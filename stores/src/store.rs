@@ -48,6 +48,8 @@ pub struct Capabilities {
     pub functions: BTreeSet<&'static str>,
     /// Whether it has leaders, so that faults can be aimed at `primaries`.
     pub primaries: bool,
+    /// Whether an operator can have a node take over as leader.
+    pub promotion: bool,
 }
 
 /// A store could not be put on its lab, or did not come up.
@@ -65,6 +67,16 @@ pub enum StoreError {
         expected: String,
         /// The lab that was given.
         found: String,
+    },
+    /// A node does not do what it was told.
+    #[error("{node} cannot be told to {what}: {problem}")]
+    Unreachable {
+        /// The node.
+        node: NodeId,
+        /// What it was to do.
+        what: &'static str,
+        /// Why it cannot.
+        problem: String,
     },
     /// It did not serve within the time allowed.
     #[error("the store did not serve on every node within {waited_ms} ms: {problem}")]
@@ -108,6 +120,21 @@ pub trait Store: Send + Sync {
 
     /// The nodes that take themselves for a leader now; those that do not answer are left out.
     async fn primaries(&self, lab: &Lab) -> Vec<NodeId>;
+
+    /// Has a node take over as leader, as an operator would.
+    ///
+    /// # Errors
+    /// If the node cannot be told to; that it does not come to lead is for others to see.
+    async fn promote(&self, lab: &Lab, node: NodeId) -> Result<(), StoreError>;
+
+    /// Does what an operator must when every fault is healed, for stores that cannot help
+    /// themselves (manual failover, say).
+    ///
+    /// # Errors
+    /// If it cannot be done.
+    async fn recover(&self, _lab: &Lab) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// Opens a connection to a node.
     async fn connect(&self, lab: &Lab, node: NodeId, session: Session) -> Box<dyn Client>;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use perjury_nemesis::Schedule;
+use perjury_nemesis::{FaultKind, Schedule};
 use perjury_stores::Store;
 use perjury_workloads::{RunPlan, Workload};
 
@@ -142,6 +142,13 @@ fn check_fit(
             let store = store.name();
             let problem = format!("`{fault}` is aimed at leaders and the store `{store}` has none");
             return Err(refused(settings, &problem));
+        }
+        if fault.kind() == FaultKind::Promote && !offers.promotion {
+            let store = store.name();
+            let problem =
+                format!("`{fault}`: nobody can be promoted in the store `{store}` as set");
+            return Err(refused(settings, &problem)
+                .hint("the replica needs `failover = \"manual\"` or `\"automatic\"` for it"));
         }
         if let Some(node) = fault.named_nodes().iter().find(|node| node.0 >= settings.nodes) {
             let nodes = settings.nodes;

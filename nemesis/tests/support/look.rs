@@ -160,7 +160,7 @@ impl Expected {
                 Fault::Slow { links, delay_us, .. } if links.contains(&link) => {
                     expected.delay_us += delay_us;
                 }
-                Fault::Slow { .. } | Fault::Clock { .. } => {}
+                Fault::Slow { .. } | Fault::Clock { .. } | Fault::Promote { .. } => {}
                 Fault::Kill { nodes } | Fault::Crash { nodes } | Fault::Pause { nodes } => {
                     expected.silent |= nodes.contains(&link.from);
                 }

@@ -1,7 +1,7 @@
 //! A nemesis on a test bed, with its record and its journal; and injectors that fail.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -19,6 +19,8 @@ pub(crate) struct Scene<B> {
     pub(crate) bed: B,
     /// The restarts that will still fail.
     pub(crate) restarts_fail: Arc<AtomicU32>,
+    /// Whether nodes that are promoted stay what they are.
+    pub(crate) promotions_vain: Arc<AtomicBool>,
     record: Arc<Memory>,
     folder: tempfile::TempDir,
 }
@@ -31,7 +33,8 @@ impl<B: TestBed> Scene<B> {
     pub(crate) fn on(bed: B) -> Self {
         let record = Arc::new(Memory { clock: bed.clock(), events: Mutex::default() });
         let folder = tempfile::tempdir().expect("a folder");
-        Self { bed, restarts_fail: Arc::default(), record, folder }
+        let restarts_fail = Arc::default();
+        Self { bed, restarts_fail, promotions_vain: Arc::default(), record, folder }
     }
 
     /// The nemesis under test.
@@ -40,7 +43,12 @@ impl<B: TestBed> Scene<B> {
     }
 
     pub(crate) fn nemesis_with(&self, injector: Box<dyn Injector>, seed: u64) -> Nemesis {
-        let cluster = Witnesses { bed: self.bed.clone(), fail: self.restarts_fail.clone() };
+        let cluster = Witnesses {
+            bed: self.bed.clone(),
+            fail: self.restarts_fail.clone(),
+            vain: self.promotions_vain.clone(),
+            leader: AtomicU32::new(1),
+        };
         Nemesis::new(
             self.bed.clock(),
             self.bed.nodes(),
@@ -108,12 +116,14 @@ impl Record for Memory {
 struct Witnesses<B> {
     bed: B,
     fail: Arc<AtomicU32>,
+    vain: Arc<AtomicBool>,
+    leader: AtomicU32,
 }
 
 #[async_trait]
 impl<B: TestBed> Cluster for Witnesses<B> {
     async fn primaries(&self) -> Vec<NodeId> {
-        vec![NodeId(1)]
+        vec![NodeId(self.leader.load(Ordering::Relaxed))]
     }
 
     async fn restart(&self, node: NodeId) -> Result<(), String> {
@@ -125,6 +135,13 @@ impl<B: TestBed> Cluster for Witnesses<B> {
                 Ok(())
             }
         }
+    }
+
+    async fn promote(&self, node: NodeId) -> Result<(), String> {
+        if !self.vain.load(Ordering::Relaxed) {
+            self.leader.store(node.0, Ordering::Relaxed);
+        }
+        Ok(())
     }
 }
 

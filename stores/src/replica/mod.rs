@@ -12,7 +12,7 @@ use futures::FutureExt;
 use futures::future::join_all;
 use perjury_history::NodeId;
 use perjury_lab::{Clock, Lab, SimulatedLab};
-use perjury_replica::{Role, Settings, Status};
+use perjury_replica::{Failover, Role, Settings, Status};
 use serde::Serialize;
 
 use crate::{Capabilities, Client, Session, Store, StoreError};
@@ -146,7 +146,11 @@ impl Store for ReplicaStore {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { functions: ["read", "write", "cas", "inspect"].into(), primaries: true }
+        Capabilities {
+            functions: ["read", "write", "cas", "inspect"].into(),
+            primaries: true,
+            promotion: self.settings.failover != Failover::None,
+        }
     }
 
     async fn install(&self, lab: &Lab, node: NodeId) -> Result<(), StoreError> {
@@ -181,6 +185,32 @@ impl Store for ReplicaStore {
         let mut statuses = Self::statuses(lab).await;
         statuses.retain(|(_, status)| status.is_some_and(|it| it.role == Role::Leader));
         statuses.into_iter().map(|(node, _)| node).collect()
+    }
+
+    async fn promote(&self, lab: &Lab, node: NodeId) -> Result<(), StoreError> {
+        let call = self.simulated(lab)?.call(node, Arc::new(Asked::Promote), STATUS_TIMEOUT_NS);
+        let told = call.await.map(|_| ());
+        told.map_err(|error| StoreError::Unreachable {
+            node,
+            what: "take over",
+            problem: error.to_string(),
+        })
+    }
+
+    /// With manual failover nobody leads after a leader's restart until somebody is promoted. An
+    /// operator chooses the node that has most of the log.
+    async fn recover(&self, lab: &Lab) -> Result<(), StoreError> {
+        let statuses = Self::statuses(self.simulated(lab)?).await;
+        let running = statuses.iter().filter_map(|&(node, status)| Some((node, status?)));
+        let running: Vec<_> = running.filter(|(_, it)| it.role != Role::Out).collect();
+        let led = running.iter().any(|(_, it)| it.role == Role::Leader);
+        let best = running.iter().max_by_key(|(node, it)| (it.last, std::cmp::Reverse(*node)));
+        match best {
+            Some(&(node, _)) if !led && self.settings.failover == Failover::Manual => {
+                self.promote(lab, node).await
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn connect(&self, lab: &Lab, node: NodeId, session: Session) -> Box<dyn Client> {

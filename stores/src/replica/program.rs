@@ -13,6 +13,8 @@ use perjury_replica::{
 pub(super) enum Asked {
     Request(Request),
     Status,
+    /// An operator's: take over. Answered with the status before.
+    Promote,
 }
 
 /// What it is answered.
@@ -105,10 +107,13 @@ impl Program for ReplicaProgram {
                     self.note(request, call, time.monotonic_ns);
                     Input::Request(*request)
                 }
-                Some(Asked::Status) | None => {
+                asked => {
                     let payload = Arc::new(Answered::Status(self.node.status()));
                     effects.push(simulated::Effect::Reply { call, payload });
-                    return;
+                    match asked {
+                        Some(Asked::Promote) => Input::Promote,
+                        _ => return,
+                    }
                 }
             },
             simulated::Input::Tick => Input::Tick,
