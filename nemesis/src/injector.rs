@@ -26,6 +26,11 @@ pub trait Injector: Send + Sync {
     /// With the reason, for people.
     fn can(&self, kind: FaultKind) -> Result<(), String>;
 
+    /// Whether faults stay when the controller dies, so that their undo must be on the disk first.
+    fn outlives_controller(&self) -> bool {
+        true
+    }
+
     /// Has the fault act.
     ///
     /// # Errors

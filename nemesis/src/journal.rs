@@ -2,7 +2,8 @@
 //!
 //! One JSON object per line. A fault's first line (`applying`) holds all that is needed to undo it
 //! and is on the disk before the fault acts, so a controller that is killed leaves behind what to
-//! heal: every fault without an `undone` line.
+//! heal: every fault without an `undone` line. The other lines are not waited for: at worst a fault
+//! is undone once more, which is harmless.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -56,6 +57,8 @@ pub struct JournalError {
 pub struct Journal {
     path: PathBuf,
     file: File,
+    /// Whether to wait for the disk before a fault acts.
+    durable: bool,
 }
 
 impl Journal {
@@ -66,22 +69,30 @@ impl Journal {
     pub fn create(path: &Path) -> Result<Self, JournalError> {
         let file = OpenOptions::new().write(true).create_new(true).open(path);
         let file = file.map_err(|error| JournalError::new(path, &error))?;
-        Ok(Self { path: path.to_owned(), file })
+        Ok(Self { path: path.to_owned(), file, durable: true })
     }
 
-    /// Appends a line, which is on the disk when this returns.
+    /// Does not wait for the disk: no fault outlives the controller.
+    pub(crate) fn forget_power_loss(&mut self) {
+        self.durable = false;
+    }
+
+    /// Appends a line. That a fault is about to act is on the disk when this returns.
     ///
     /// # Errors
     /// If it cannot be written: then the fault must not act.
     pub fn append(&mut self, entry: &JournalEntry) -> Result<(), JournalError> {
         let line = serde_json::to_string(entry).map_err(io::Error::from);
         line.and_then(|line| writeln!(self.file, "{line}"))
-            .and_then(|()| self.file.sync_data())
+            .and_then(|()| match entry.stage {
+                JournalStage::Applying { .. } if self.durable => self.file.sync_data(),
+                _ => Ok(()),
+            })
             .map_err(|error| JournalError::new(&self.path, &error))
     }
 
-    /// The faults of a journal that were not undone, by number. A last line that was cut short
-    /// belongs to a fault that never acted.
+    /// The faults of a journal that were not undone, by number. A last line that was cut short is
+    /// about a fault that never acted, or tells of an undo that may be repeated.
     ///
     /// # Errors
     /// If the file cannot be read or is not a journal.

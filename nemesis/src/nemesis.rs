@@ -54,9 +54,12 @@ impl Nemesis {
         injector: Box<dyn Injector>,
         cluster: Arc<dyn Cluster>,
         record: Arc<dyn Record>,
-        journal: Journal,
+        mut journal: Journal,
         seed: u64,
     ) -> Self {
+        if !injector.outlives_controller() {
+            journal.forget_power_loss();
+        }
         let rng = Pcg64::new(u128::from(seed), 0xFA17);
         let active = BTreeMap::new();
         Self { clock, nodes, injector, cluster, record, journal, active, next_number: 0, rng }

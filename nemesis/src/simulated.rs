@@ -210,6 +210,11 @@ impl Injector for SimulatedInjector {
         Ok(())
     }
 
+    /// The lab is in the controller.
+    fn outlives_controller(&self) -> bool {
+        false
+    }
+
     async fn apply(&self, number: u32, fault: &Fault) -> Result<(), String> {
         let id = u64::from(number);
         match fault {
