@@ -30,5 +30,7 @@ mod suggest;
 pub use duration::Duration;
 pub use load::{FIRST_LOOK, Overrides, load};
 pub use plan::{Campaign, TestPlan};
-pub use settings::{Expectations, LabSettings, Named, PaceSettings, Scripted, TestSettings};
+pub use settings::{
+    Expectations, LabSettings, Named, PaceSettings, Scripted, TestSettings, Violation,
+};
 pub use suggest::nearest;
