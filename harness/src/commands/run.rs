@@ -15,7 +15,7 @@ use perjury_reports::{CampaignFacts, CampaignRow, campaign_page};
 use serde::Serialize;
 
 use super::{complain, print_verdict, table};
-use crate::campaign::{Campaign, FIRST_LOOK, Overrides, TestPlan, load};
+use crate::campaign::{Campaign, FIRST_LOOK, Overrides, RUNS_MAX, TestPlan, load};
 use crate::controller;
 use crate::error::Error;
 use crate::exit_code;
@@ -149,8 +149,9 @@ impl Run {
                 load(&path.display().to_string(), &text, &overrides)
             }
             (None, Some(store)) => {
-                let single = format!("[[test]]\nname = \"{store}\"\nstore = \"{store}\"\n");
-                load("the command line", &single, &overrides)
+                let store = toml::Value::from(store.as_str());
+                let single = format!("[[test]]\nname = {store}\nstore = {store}\n");
+                load("command-line", &single, &overrides)
             }
             (None, None) => load("first-look.toml", FIRST_LOOK, &overrides),
         }
@@ -292,8 +293,14 @@ fn seed_list(text: &str) -> Result<Vec<toml::Value>, Error> {
     };
     let range = range.filter(|(first, last)| first <= last);
     let (first, last) = range.ok_or_else(|| {
-        Error::usage(format!("--seed: expected a number or a range like `1..100`, found `{text}`"))
+        Error::usage(format!(
+            "--seed: expected a number from 0 to {} or a range like `1..100`, found `{text}`",
+            i64::MAX
+        ))
     })?;
+    if last - first >= RUNS_MAX as i64 {
+        return Err(Error::usage(format!("--seed: expected at most {RUNS_MAX}, found `{text}`")));
+    }
     Ok((first..=last).map(toml::Value::Integer).collect())
 }
 
@@ -404,7 +411,7 @@ mod tests {
         assert_eq!(seeds("7"), Some(1));
         assert_eq!(seeds("1..100"), Some(100));
         assert_eq!(seeds("1..=100"), Some(100));
-        for text in ["", "x", "5..1", "-3", "1.."] {
+        for text in ["", "x", "5..1", "-3", "1..", "1..1000000000000", "18446744073709551615"] {
             assert_eq!(seeds(text), None, "{text}");
         }
     }

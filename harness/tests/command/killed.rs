@@ -53,7 +53,7 @@ fn path(path: &Path) -> &str {
 #[test]
 fn the_history_of_a_killed_run_can_be_read_and_judged() {
     let place = Place::new();
-    let mut run = LongRun::start(&place, &["--test", "consensus", "--time-limit", "10h"]);
+    let mut run = LongRun::start(&place, &["--test", "consensus", "--time-limit", "5h"]);
     run.child.kill().expect("SIGKILL");
     run.child.wait().expect("it is dead");
     assert!(!run.folder.join("results.json").exists(), "it was killed in the middle");
@@ -72,7 +72,7 @@ fn the_history_of_a_killed_run_can_be_read_and_judged() {
 #[test]
 fn an_interrupted_run_is_healed_saved_and_judged() {
     let place = Place::new();
-    let mut run = LongRun::start(&place, &["--test", "consensus", "--time-limit", "10h"]);
+    let mut run = LongRun::start(&place, &["--test", "consensus", "--time-limit", "5h"]);
     let interrupted = Command::new("kill").args(["-INT", &run.child.id().to_string()]).status();
     assert!(interrupted.expect("there is a kill command").success());
     let ended = run.child.wait().expect("it ends");
@@ -90,7 +90,7 @@ fn a_campaign_that_was_interrupted_is_not_as_expected() {
     let campaign = "
         [defaults]
         store = 'replica'
-        time-limit = '10h'
+        time-limit = '5h'
         rate = 1000
         [[test]]
         name = 'consensus'
