@@ -1,8 +1,9 @@
 //! From a saved history to results and a report.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use perjury_checkers::{Analysis, Context};
+use perjury_checkers::{Analysis, Checker, Context, Judgement, Model, Verdict};
 use perjury_history::History;
 use perjury_reports::{RunFacts, RunReport, run_page, summary_sentence};
 use serde::{Deserialize, Serialize};
@@ -11,10 +12,31 @@ use crate::campaign::{Expectations, TestPlan};
 use crate::error::Error;
 use crate::exit_code;
 use crate::expectation::{self, Outcome};
+use crate::panics::caught;
 use crate::run_folder::{FORMAT, RunFolder, TestFile};
 
 /// How long the checkers of one run may take, by the wall clock.
 pub const ANALYSIS_LIMIT: Duration = Duration::from_secs(300);
+
+/// What must be known of a run besides its history. It is found out once, when the run is made;
+/// who judges the history again carries it on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Circumstances {
+    /// What went wrong with the lab, the store or the recording.
+    pub problems: Vec<String>,
+    /// Whether the user ended the run before its time was up.
+    pub interrupted: bool,
+    /// How long the run took by the wall clock, in milliseconds, where it is known.
+    #[serde(default)]
+    pub wall_ms: Option<u64>,
+}
+
+impl Circumstances {
+    /// Whether the run took its whole course, so that what was not found in it counts as absent.
+    fn whole_course(&self) -> bool {
+        self.problems.is_empty() && !self.interrupted
+    }
+}
 
 /// What `results.json` holds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -27,72 +49,140 @@ pub struct Results {
     pub outcome: Outcome,
     /// What the checkers say.
     pub analysis: Analysis,
-    /// What went wrong with the lab, the store or the recording.
-    pub problems: Vec<String>,
-    /// Whether the user ended the run before its time was up.
-    pub interrupted: bool,
+    /// How the run went.
+    #[serde(flatten)]
+    pub circumstances: Circumstances,
+    /// What went wrong while judging it, and while saving the judgement.
+    #[serde(default)]
+    analysis_failures: Vec<String>,
 }
 
 impl Results {
     /// Notes failures of the harness or the lab: they decide the exit code unless a violation does.
-    pub fn add_problems(&mut self, problems: Vec<String>) {
-        if !problems.is_empty() {
+    pub fn add_failures(&mut self, failures: Vec<String>) {
+        if !failures.is_empty() {
             self.outcome.exit_code = exit_code::merge(self.outcome.exit_code, exit_code::FAILURE);
         }
-        self.problems.extend(problems);
+        self.analysis_failures.extend(failures);
+    }
+
+    /// Everything that failed in the harness, the lab or the store.
+    pub fn failures(&self) -> impl Iterator<Item = &String> {
+        self.circumstances.problems.iter().chain(&self.analysis_failures)
+    }
+
+    /// What did not come as expected, and everything that failed.
+    pub fn unmet(&self) -> Vec<String> {
+        let unmet = self.outcome.expectations.iter().filter(|expectation| !expectation.met);
+        let unmet = unmet.map(|it| format!("{}: {}", it.text, it.detail));
+        unmet.chain(self.failures().cloned()).collect()
     }
 
     /// What a reader of the report must know besides the verdict.
     fn notes(&self) -> Vec<String> {
         let interrupted = "the run was interrupted before its time was up".to_owned();
-        self.problems.iter().cloned().chain(self.interrupted.then_some(interrupted)).collect()
+        let interrupted = self.circumstances.interrupted.then_some(interrupted);
+        self.failures().cloned().chain(interrupted).collect()
     }
 }
 
 /// Judges a history.
-pub fn analyse(history: &History, plan: &TestPlan, expect: &Expectations) -> Results {
+///
+/// # Errors
+/// If the analysis itself panics; a checker that does costs only its own verdict.
+pub fn analyse(
+    history: &History,
+    plan: &TestPlan,
+    expect: &Expectations,
+    circumstances: Circumstances,
+) -> Result<Results, Error> {
     let deadline = Instant::now() + ANALYSIS_LIMIT;
     let context = Context { out_of_time: &|| Instant::now() >= deadline, ..Context::default() };
-    let analysis = Analysis::of(history, &plan.workload.checkers(), &context);
-    let outcome = expectation::judge(expect, &analysis);
-    let sentence = summary_sentence(&analysis);
-    Results {
+    let panics = Arc::new(Mutex::new(Vec::new()));
+    let guarded = |checker| Box::new(Guarded { checker, panics: panics.clone() }) as _;
+    let checkers: Vec<Box<dyn Checker>> =
+        plan.workload.checkers().into_iter().map(guarded).collect();
+    let analysis = caught("the analysis", || Analysis::of(history, &checkers, &context))?;
+    let outcome = expectation::judge(expect, &analysis, circumstances.whole_course());
+    let failed_before = circumstances.problems.is_empty().then_some(exit_code::EXPECTED);
+    let exit_code =
+        exit_code::merge(outcome.exit_code, failed_before.unwrap_or(exit_code::FAILURE));
+    let mut results = Results {
         format: FORMAT,
-        sentence,
-        outcome,
+        sentence: summary_sentence(&analysis),
+        outcome: Outcome { exit_code, ..outcome },
         analysis,
-        problems: Vec::new(),
-        interrupted: false,
+        circumstances,
+        analysis_failures: Vec::new(),
+    };
+    let panics = std::mem::take(&mut *panics.lock().unwrap_or_else(PoisonError::into_inner));
+    results.add_failures(panics);
+    Ok(results)
+}
+
+/// A checker whose panic costs its own verdict and not the others'.
+struct Guarded {
+    checker: Box<dyn Checker>,
+    /// Said so far, by all checkers.
+    panics: Arc<Mutex<Vec<String>>>,
+}
+
+impl Checker for Guarded {
+    fn name(&self) -> &'static str {
+        self.checker.name()
+    }
+
+    fn models(&self) -> &'static [Model] {
+        self.checker.models()
+    }
+
+    fn check(&self, history: &History, context: &Context<'_>) -> Verdict {
+        let what = format!("the checker `{}`", self.name());
+        caught(&what, || self.checker.check(history, context)).unwrap_or_else(|error| {
+            self.panics.lock().unwrap_or_else(PoisonError::into_inner).push(error.to_string());
+            let unknown = Judgement::Unknown(error.message);
+            let models = self.models().iter().map(|&model| (model, unknown.clone())).collect();
+            Verdict { models, ..Verdict::default() }
+        })
     }
 }
 
-/// Writes `results.json`, then `report.html`.
-///
-/// # Errors
-/// If one of them cannot be written; the results are written first.
+/// Writes `results.json`, then `report.html`. Returns what went wrong: a verdict that cannot be
+/// written down is still one.
 pub fn save(
     folder: &RunFolder,
     test: &TestFile,
     plan: &TestPlan,
     history: &History,
     results: &Results,
-    wall_ms: Option<u64>,
-) -> Result<(), Error> {
-    folder.write_json(&folder.results(), results)?;
-    let facts = facts(folder, test, plan, results, wall_ms);
-    let title = format!("{} (seed {})", test.test.name, test.seed);
-    let report = RunReport { title: &title, history, analysis: &results.analysis, facts: &facts };
-    let page = run_page(&report).map_err(|error| Error::failure(format!("the report: {error}")))?;
-    folder.write(&folder.report(), page.as_bytes())
+) -> Vec<String> {
+    let saved = [
+        folder.write_json(&folder.results(), results),
+        save_report(folder, test, plan, history, results),
+    ];
+    saved.into_iter().filter_map(Result::err).map(|error| error.to_string()).collect()
 }
 
-fn facts(
+/// Writes `report.html`.
+///
+/// # Errors
+/// If it cannot be rendered or written.
+pub fn save_report(
     folder: &RunFolder,
     test: &TestFile,
     plan: &TestPlan,
+    history: &History,
     results: &Results,
-    wall_ms: Option<u64>,
-) -> RunFacts {
+) -> Result<(), Error> {
+    let facts = facts(folder, test, plan, results);
+    let title = format!("{} (seed {})", test.test.name, test.seed);
+    let report = RunReport { title: &title, history, analysis: &results.analysis, facts: &facts };
+    let page = caught("the report", || run_page(&report))?;
+    let page = page.map_err(|error| Error::failure(format!("the report: {error}")))?;
+    folder.write(&folder.report(), page.as_bytes())
+}
+
+fn facts(folder: &RunFolder, test: &TestFile, plan: &TestPlan, results: &Results) -> RunFacts {
     let settings = toml::to_string_pretty(&test.test).unwrap_or_else(|error| error.to_string());
     RunFacts {
         test: test.test.name.clone(),
@@ -103,7 +193,7 @@ fn facts(
         concurrency: test.test.concurrency,
         seed: test.seed,
         started_utc: test.started_utc.clone(),
-        wall_ms,
+        wall_ms: results.circumstances.wall_ms,
         perjury_version: test.perjury_version.clone(),
         reproduce: vec![format!("perjury replay {}", folder.path().display())],
         settings,

@@ -11,13 +11,14 @@ use perjury_history::{History, NodeId};
 use perjury_lab::{Lab, SimulatedLab};
 use perjury_nemesis::{Cluster, Injector, Journal, Nemesis, Record, SimulatedInjector};
 use perjury_stores::Store;
-use tracing::info;
+use tracing::{error, info, warn};
 
-use crate::analysis::{self, Results};
+use crate::analysis::{self, Circumstances, Results};
 use crate::campaign::{LabSettings, TestPlan};
 use crate::error::Error;
 use crate::interpreter::Interpreter;
 use crate::interrupt::Interrupt;
+use crate::panics::caught;
 use crate::recording::Recording;
 use crate::run_folder::{FORMAT, RunFolder, TestFile};
 
@@ -40,7 +41,7 @@ pub struct Run {
 ///
 /// # Errors
 /// If the run could not begin, or the harness, the lab or the store failed before there was
-/// anything to judge.
+/// anything to judge. Whatever goes wrong later is told in the results, beside the verdict.
 pub fn run(plan: &TestPlan, runs: &Path, interrupt: &Interrupt) -> Result<Run, Error> {
     let began = Instant::now();
     let started = Timestamp::now();
@@ -57,15 +58,16 @@ pub fn run(plan: &TestPlan, runs: &Path, interrupt: &Interrupt) -> Result<Run, E
             test: plan.settings.clone(),
         };
         folder.write_json(&folder.test(), &test)?;
-        let (history, problems) = execute(plan, &folder, interrupt)?;
+        let (history, mut circumstances) = execute(plan, &folder, interrupt)
+            .inspect_err(|error| error!("{error}"))
+            .map_err(|error| error.hint(format!("see {}", folder.log().display())))?;
         // From here on nothing can lose the verdict.
         info!(operations = history.len(), "checking");
-        let mut results = analysis::analyse(&history, plan, &plan.settings.expect);
-        results.interrupted = interrupt.raised();
-        results.add_problems(problems);
-        let wall_ms = began.elapsed().as_millis() as u64;
-        analysis::save(&folder, &test, plan, &history, &results, Some(wall_ms))?;
+        circumstances.wall_ms = Some(began.elapsed().as_millis() as u64);
+        let mut results = analysis::analyse(&history, plan, &plan.settings.expect, circumstances)?;
+        results.add_failures(analysis::save(&folder, &test, plan, &history, &results));
         folder.link_latest(runs);
+        results.failures().for_each(|failure| warn!("{failure}"));
         info!(verdict = results.sentence, "done");
         let wall_ms = began.elapsed().as_millis() as u64;
         Ok(Run { folder, results, operations: history.len(), wall_ms })
@@ -73,58 +75,76 @@ pub fn run(plan: &TestPlan, runs: &Path, interrupt: &Interrupt) -> Result<Run, E
 }
 
 /// Sets up the lab, drives the store through load and faults, and returns the saved history with
-/// what went wrong besides.
+/// what must be known besides. Once the record has begun it is returned whatever happens.
 fn execute(
     plan: &TestPlan,
     folder: &RunFolder,
     interrupt: &Interrupt,
-) -> Result<(History, Vec<String>), Error> {
+) -> Result<(History, Circumstances), Error> {
     let LabSettings::Simulated(settings) = &plan.settings.lab;
-    let lab = SimulatedLab::new(plan.settings.nodes, settings, plan.seed)
+    let simulated = SimulatedLab::new(plan.settings.nodes, settings, plan.seed)
         .map_err(|problem| Error::usage(format!("test `{}`: {problem}", plan.settings.name)))?;
-    let run = drive(plan, Lab::Simulated(lab.clone()), &lab, folder, interrupt);
-    lab.run(run).map_err(Error::failure)?
+    let lab = Lab::Simulated(simulated.clone());
+    let injector = SimulatedInjector::new(simulated.clone());
+    for fault in plan.schedule.faults() {
+        let refused = |reason| Error::usage(format!("`{fault}`: {reason}"));
+        injector.can(fault.kind()).map_err(refused)?;
+    }
+    to_the_end(&simulated, start(plan.store.as_ref(), &lab))??;
+
+    let recording = Arc::new(Recording::create(&folder.history(), lab.clock())?);
+    let journal = Journal::create(&folder.faults()).map_err(Error::failure)?;
+    let mut circumstances = Circumstances::default();
+    let cluster = StoreOnLab { store: plan.store.clone(), lab: lab.clone() };
+    let nemesis = Nemesis::new(
+        lab.clock(),
+        lab.nodes(),
+        Box::new(injector),
+        Arc::new(cluster),
+        recording.clone() as Arc<dyn Record>,
+        journal,
+        plan.seed,
+    );
+    let drive = drive(plan, &lab, nemesis, &recording, interrupt, &mut circumstances);
+    if let Err(error) = to_the_end(&simulated, drive) {
+        circumstances.problems.push(error.to_string());
+    }
+    let (history, problem) = recording.finish();
+    circumstances
+        .problems
+        .extend(problem.map(|problem| format!("the history could not be saved whole: {problem}")));
+    Ok((history, circumstances))
 }
 
+/// Has the lab run a future to its end. That it stalls or panics is a defect of a store or of the
+/// harness.
+fn to_the_end<F: Future>(lab: &SimulatedLab, future: F) -> Result<F::Output, Error> {
+    caught("the run", || lab.run(future))?.map_err(Error::failure)
+}
+
+/// The run from the first operation to the last. What goes wrong is noted in `circumstances`.
 async fn drive(
     plan: &TestPlan,
-    lab: Lab,
-    simulated: &SimulatedLab,
-    folder: &RunFolder,
+    lab: &Lab,
+    mut nemesis: Nemesis,
+    recording: &Arc<Recording>,
     interrupt: &Interrupt,
-) -> Result<(History, Vec<String>), Error> {
+    circumstances: &mut Circumstances,
+) {
     let clock = lab.clock();
     let store = plan.store.clone();
-    start(store.as_ref(), &lab).await?;
-
-    let recording = Arc::new(Recording::create(&folder.history(), clock.clone())?);
     let settings = &plan.settings;
     let mut interpreter = Interpreter::new(
-        &lab,
+        lab,
         store.clone(),
         recording.clone(),
         settings.concurrency,
         settings.operation_timeout.ns,
     );
-    let injector = SimulatedInjector::new(simulated.clone());
-    for fault in plan.schedule.faults() {
-        injector
-            .can(fault.kind())
-            .map_err(|reason| Error::usage(format!("`{fault}`: {reason}")))?;
-    }
-    let mut nemesis = Nemesis::new(
-        clock.clone(),
-        lab.nodes(),
-        Box::new(injector),
-        Arc::new(StoreOnLab { store: store.clone(), lab: lab.clone() }),
-        recording.clone() as Arc<dyn Record>,
-        Journal::create(&folder.faults()).map_err(Error::failure)?,
-        plan.seed,
-    );
 
     info!(workload = plan.workload.name(), "the load begins");
     let run_plan = plan.run_plan();
-    let mut problems = Vec::new();
+    let problems = &mut circumstances.problems;
     let mut load = plan.workload.generator(&run_plan);
     let end_ns = clock.now_ns() + settings.time_limit.ns;
     {
@@ -139,13 +159,14 @@ async fn drive(
             }
         }
     }
+    circumstances.interrupted = interrupt.raised();
 
     info!("healing");
     problems.extend(nemesis.heal().await.err().map(|error| error.to_string()));
     let left = nemesis.in_force().values();
     problems.extend(left.map(|fault| format!("this could not be taken back: {fault}")));
-    problems.extend(store.recover(&lab).await.err().map(|error| error.to_string()));
-    if let Err(error) = store.await_ready(&lab, settings.recovery_limit.ns).await {
+    problems.extend(store.recover(lab).await.err().map(|error| error.to_string()));
+    if let Err(error) = store.await_ready(lab, settings.recovery_limit.ns).await {
         problems.push(format!("after healing: {error}"));
     }
     clock.sleep_until(clock.now_ns() + settings.quiet_period.ns).await;
@@ -154,11 +175,6 @@ async fn drive(
     let so_far = recording.so_far();
     let mut last = plan.workload.final_generator(&run_plan, &so_far);
     interpreter.run(last.as_mut(), &Interrupt::default()).await;
-
-    let (history, problem) = recording.finish();
-    problems
-        .extend(problem.map(|problem| format!("the history could not be saved whole: {problem}")));
-    Ok((history, problems))
 }
 
 async fn start(store: &dyn Store, lab: &Lab) -> Result<(), Error> {

@@ -1,6 +1,6 @@
 //! Whether a run showed what its test expects.
 
-use perjury_checkers::{Analysis, AnomalyKind, Judgement};
+use perjury_checkers::{Analysis, AnomalyKind, Judgement, Model};
 use perjury_reports::ExpectationResult;
 use serde::{Deserialize, Serialize};
 
@@ -16,8 +16,9 @@ pub struct Outcome {
     pub expectations: Vec<ExpectationResult>,
 }
 
-/// Compares an analysis with what was expected of it.
-pub fn judge(expect: &Expectations, analysis: &Analysis) -> Outcome {
+/// Compares an analysis with what was expected of it. Only in a run that took its `whole_course`
+/// does it count against the store that something expected was not found.
+pub fn judge(expect: &Expectations, analysis: &Analysis, whole_course: bool) -> Outcome {
     let mut outcome = Outcome { exit_code: exit_code::EXPECTED, expectations: Vec::new() };
     let mut note = |text: String, detail: String, code: u8| {
         let met = code == exit_code::EXPECTED;
@@ -38,36 +39,56 @@ pub fn judge(expect: &Expectations, analysis: &Analysis) -> Outcome {
     }
     let found = kinds(analysis);
     for violation in &expect.violations {
-        let (detail, code) = match found.iter().any(|&kind| violation.covers(kind)) {
-            true => ("found".to_owned(), exit_code::EXPECTED),
-            false => ("not found".to_owned(), exit_code::VIOLATION),
+        let (detail, code) = match missing(violation, analysis) {
+            None => ("found".to_owned(), exit_code::EXPECTED),
+            Some(Judgement::Unknown(why)) => {
+                (format!("not found, and not decided: {why}"), exit_code::INCONCLUSIVE)
+            }
+            Some(_) if whole_course => ("not found".to_owned(), exit_code::VIOLATION),
+            Some(_) => ("not found before the run broke off".to_owned(), exit_code::INCONCLUSIVE),
         };
         note(format!("{} is violated", violation.name()), detail, code);
     }
     if let Some(most) = expect.max_lost_writes {
         let lost = measure(analysis, "lost_writes");
         let (detail, code) = match lost {
-            Some(lost) if lost <= most => (format!("{lost} lost"), exit_code::EXPECTED),
-            Some(lost) => (format!("{lost} lost"), exit_code::VIOLATION),
+            Some(lost) if lost > most => (format!("{lost} lost"), exit_code::VIOLATION),
+            // Those that were found are then not all.
+            Some(_) if let Some(Judgement::Unknown(why)) = analysis.model(Model::Durable) => {
+                (why, exit_code::INCONCLUSIVE)
+            }
+            Some(lost) => (format!("{lost} lost"), exit_code::EXPECTED),
             None => ("nothing counted them".to_owned(), exit_code::INCONCLUSIVE),
         };
         note(format!("at most {most} acknowledged writes are lost"), detail, code);
     }
-    for kind in found {
+    let listed = || expect.violations.iter().chain(&expect.known);
+    for &kind in &found {
         let among = |list: &[Violation]| list.iter().any(|violation| violation.covers(kind));
         if among(&expect.violations) {
             continue;
         }
-        let (text, code) = match among(&expect.known) {
+        // How many is judged above.
+        let bounded = kind == AnomalyKind::LostWrite && expect.max_lost_writes.is_some();
+        let (text, code) = match bounded || among(&expect.known) {
             true => (format!("{kind} may be violated"), exit_code::EXPECTED),
             false => (format!("no {kind} beyond the expected"), exit_code::VIOLATION),
         };
         note(text, "found".to_owned(), code);
     }
-    // What nobody said anything about may be unknown without harm; that nothing could be judged
-    // at all may not, nor that a function never succeeded: what holds then, holds of nothing.
-    let nothing_said = expect.models.is_empty() && expect.violations.is_empty();
-    if (nothing_said || !analysis.never_succeeded.is_empty())
+    // A checker may refute a model and have no anomaly to show for it.
+    for model in refuted(analysis) {
+        let shown = found.iter().any(|kind| kind.rules_out() == model);
+        if !shown && !listed().any(|violation| violation.name() == model.name()) {
+            let text = format!("{model} holds beyond the expected");
+            note(text, "it is violated".to_owned(), exit_code::VIOLATION);
+        }
+    }
+    // What nobody said anything about may be unknown without harm. But a store that did nothing, or
+    // never did one of the things that were tried, kept no promise.
+    let nothing_named = expect.models.is_empty() && expect.violations.is_empty();
+    let untried = !expect.models.is_empty() && !analysis.never_succeeded.is_empty();
+    if (nothing_named || untried)
         && let Judgement::Unknown(why) = analysis.judgement()
     {
         note("the history can be judged".to_owned(), why, exit_code::INCONCLUSIVE);
@@ -81,6 +102,24 @@ pub fn kinds(analysis: &Analysis) -> Vec<AnomalyKind> {
     AnomalyKind::ALL.into_iter().filter(found).collect()
 }
 
+/// The judgement on what a violation would violate, if the violation was not found.
+fn missing(violation: &Violation, analysis: &Analysis) -> Option<Judgement> {
+    if kinds(analysis).into_iter().any(|kind| violation.covers(kind))
+        || refuted(analysis).iter().any(|model| violation.name() == model.name())
+    {
+        return None;
+    }
+    let covered = AnomalyKind::ALL.into_iter().filter(|&kind| violation.covers(kind));
+    let models = covered.filter_map(|kind| analysis.model(kind.rules_out()));
+    Some(models.fold(Judgement::Valid, Judgement::merge))
+}
+
+/// The models that some checker refutes.
+fn refuted(analysis: &Analysis) -> Vec<Model> {
+    let refuted = |model: &Model| analysis.model(*model) == Some(Judgement::Invalid);
+    Model::ALL.into_iter().filter(refuted).collect()
+}
+
 /// A number that some checker measured.
 pub fn measure(analysis: &Analysis, name: &str) -> Option<u64> {
     analysis.verdicts.values().find_map(|verdict| verdict.measures.get(name)).copied()
@@ -88,7 +127,7 @@ pub fn measure(analysis: &Analysis, name: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use perjury_checkers::{Anomaly, Model, Verdict, Witness};
+    use perjury_checkers::{Anomaly, Verdict, Witness};
 
     use super::*;
 
@@ -109,7 +148,7 @@ mod tests {
 
     fn code(expect: serde_json::Value, analysis: &Analysis) -> u8 {
         let expect = serde_json::from_value(expect).expect("good expectations");
-        judge(&expect, analysis).exit_code
+        judge(&expect, analysis, true).exit_code
     }
 
     #[test]
@@ -123,9 +162,10 @@ mod tests {
         let cases = [
             (json!({ "violations": ["linearizable"] }), exit_code::EXPECTED),
             (json!({ "violations": ["nonlinearizable"] }), exit_code::EXPECTED),
-            (json!({ "known": ["linearizable"], "max-lost-writes": 3 }), exit_code::EXPECTED),
+            (json!({ "known": ["linearizable"], "max-lost-writes": 3 }), exit_code::INCONCLUSIVE),
             (json!({}), exit_code::VIOLATION),
-            (json!({ "violations": ["linearizable", "lost-write"] }), exit_code::VIOLATION),
+            (json!({ "violations": ["linearizable", "divergence"] }), exit_code::VIOLATION),
+            (json!({ "violations": ["linearizable", "lost-write"] }), exit_code::INCONCLUSIVE),
             (
                 json!({ "models": ["linearizable"], "known": ["linearizable"] }),
                 exit_code::VIOLATION,
@@ -162,5 +202,32 @@ mod tests {
     fn nothing_expected_and_nothing_found_is_fine() {
         let fine = analysis(&[(Model::Linearizable, Judgement::Valid)], &[]);
         assert_eq!(code(serde_json::json!({}), &fine), exit_code::EXPECTED);
+    }
+
+    #[test]
+    fn a_model_that_is_refuted_without_an_anomaly_counts() {
+        use serde_json::json;
+        let bare = analysis(&[(Model::Linearizable, Judgement::Invalid)], &[]);
+        assert_eq!(code(json!({}), &bare), exit_code::VIOLATION);
+        assert_eq!(code(json!({ "models": ["durable"] }), &bare), exit_code::VIOLATION);
+        assert_eq!(code(json!({ "violations": ["linearizable"] }), &bare), exit_code::EXPECTED);
+        assert_eq!(code(json!({ "known": ["linearizable"] }), &bare), exit_code::EXPECTED);
+    }
+
+    #[test]
+    fn what_a_broken_run_did_not_find_is_no_violation() {
+        let fine = analysis(&[(Model::Linearizable, Judgement::Valid)], &[]);
+        let expect = serde_json::from_value(serde_json::json!({ "violations": ["linearizable"] }));
+        let expect = expect.expect("good expectations");
+        assert_eq!(judge(&expect, &fine, true).exit_code, exit_code::VIOLATION);
+        assert_eq!(judge(&expect, &fine, false).exit_code, exit_code::INCONCLUSIVE);
+    }
+
+    #[test]
+    fn a_store_that_never_did_what_was_asked_kept_no_promise() {
+        let mut idle = analysis(&[(Model::Linearizable, Judgement::Valid)], &[]);
+        idle.never_succeeded = vec!["cas".to_owned()];
+        let expect = serde_json::json!({ "models": ["linearizable"] });
+        assert_eq!(code(expect, &idle), exit_code::INCONCLUSIVE);
     }
 }

@@ -15,6 +15,13 @@ use perjury_workloads::{Context, FreeProcess, Generator, Invocation, Next};
 use crate::interrupt::Interrupt;
 use crate::recording::Recording;
 
+/// How much later than its time-out a client may answer, connecting included, in nanoseconds.
+/// Clients keep their own time-outs; one that does not must not hold up the run for ever.
+const OVERDUE_NS: u64 = 10_000_000_000;
+
+/// What is recorded then.
+const OVERDUE: &str = "the client did not keep its time-out";
+
 /// One logical thread of clients: a process, and its connections.
 struct Thread {
     process: Process,
@@ -27,7 +34,8 @@ struct Thread {
 struct Completed {
     thread: usize,
     node: NodeId,
-    client: Box<dyn Client>,
+    /// `None` if it is overdue.
+    client: Option<Box<dyn Client>>,
     invocation: Invocation,
     answer: Answer,
 }
@@ -156,12 +164,22 @@ impl Interpreter {
         let client = self.threads[thread].clients.remove(&node);
         let session = Session { process: invocation.process, timeout_ns: self.timeout_ns };
         let (lab, store) = (self.lab.clone(), self.store.clone());
+        let overdue_ns = self.clock.now_ns().saturating_add(self.timeout_ns + OVERDUE_NS);
+        let overdue = self.clock.sleep_until(overdue_ns);
         let operation = async move {
-            let mut client = match client {
-                Some(client) => client,
-                None => store.connect(&lab, node, session).await,
+            let micro_ops = &invocation.micro_ops;
+            let asked = async move {
+                let mut client = match client {
+                    Some(client) => client,
+                    None => store.connect(&lab, node, session).await,
+                };
+                let answer = client.invoke(micro_ops).await;
+                (answer, Some(client))
             };
-            let answer = client.invoke(&invocation.micro_ops).await;
+            let (answer, client) = match select(asked.boxed(), overdue).await {
+                Either::Left((answered, _)) => answered,
+                Either::Right(_) => (Answer::Info(OVERDUE.to_owned()), None),
+            };
             Completed { thread, node, client, invocation, answer }
         };
         operation.boxed()
@@ -194,7 +212,7 @@ impl Interpreter {
             state.process = Process(state.process.0 + concurrency);
             state.clients.clear();
         } else {
-            state.clients.insert(node, client);
+            state.clients.extend(client.map(|client| (node, client)));
         }
         thread
     }

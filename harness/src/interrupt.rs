@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crate::exit_code;
+use crate::progress::say;
 
 /// Whether the user asked to stop.
 #[derive(Clone, Debug, Default)]
@@ -21,7 +22,7 @@ impl Interrupt {
                 if raised.0.swap(true, Ordering::SeqCst) {
                     std::process::exit(i32::from(exit_code::FAILURE));
                 }
-                eprintln!("stopping: healing, saving and analysing; once more to quit at once");
+                say("stopping: healing, saving and analysing; once more to quit at once");
             });
             interrupt
         };

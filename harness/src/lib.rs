@@ -27,6 +27,7 @@ pub mod exit_code;
 pub mod expectation;
 pub mod interpreter;
 pub mod interrupt;
+pub mod panics;
 pub mod progress;
 pub mod recording;
 pub mod run_folder;

@@ -1,6 +1,6 @@
 //! How far a campaign has come: a bar on a terminal, a line now and then elsewhere, on stderr.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Write};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -8,6 +8,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 /// Between two lines where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// Prints a line to stderr. Nobody may be there to read it, and that must not stop anything (as
+/// `eprintln!` would).
+pub fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
 
 /// Shows the progress of several runs.
 pub struct Progress {
@@ -24,7 +30,7 @@ struct Lines {
 impl Progress {
     /// Of `total` runs; shows nothing if `quiet`.
     pub fn new(total: usize, quiet: bool) -> Self {
-        let bar = (!quiet && std::io::stderr().is_terminal()).then(|| {
+        let bar = (!quiet && io::stderr().is_terminal()).then(|| {
             let style = "{spinner} {pos}/{len} {bar:30} {elapsed} {msg}";
             let style = ProgressStyle::with_template(style).expect("a good template");
             let bar = ProgressBar::new(total as u64).with_style(style);
@@ -53,7 +59,7 @@ impl Progress {
         let mut lines = self.lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         lines.done += 1;
         if lines.last.elapsed() >= LINE_EVERY {
-            eprintln!("{} of {} runs done", lines.done, self.total);
+            say(&format!("{} of {} runs done", lines.done, self.total));
             lines.last = Instant::now();
         }
     }

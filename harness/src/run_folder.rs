@@ -14,6 +14,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -25,6 +26,12 @@ use crate::error::Error;
 
 /// Version of `test.json` and `results.json`.
 pub const FORMAT: u32 = 1;
+
+/// In the folder of all runs: the link to the newest.
+pub const LATEST: &str = "latest";
+
+/// In the folder of all runs: the campaigns' pages.
+pub const CAMPAIGN_PAGES: &str = "campaigns";
 
 /// What `test.json` holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -159,18 +166,25 @@ impl RunFolder {
 
     /// Lets `runs/latest` point here. It is a convenience, so failing to is no failure of the run.
     pub fn link_latest(&self, runs: &Path) {
-        let link = runs.join("latest");
         let Ok(target) = self.path.strip_prefix(runs) else {
             return;
         };
-        if fs::symlink_metadata(&link).is_ok_and(|it| it.file_type().is_symlink()) {
-            // Another run may be doing the same just now.
-            let _ = fs::remove_file(&link);
+        let link = runs.join(LATEST);
+        if fs::symlink_metadata(&link).is_ok_and(|it| !it.file_type().is_symlink()) {
+            return;
         }
+        // Renamed into place, so that it is there at all times, whoever else does the same.
+        let unique = target.display().to_string().replace(std::path::MAIN_SEPARATOR, "-");
+        let fresh = runs.join(format!(".{LATEST}-{unique}"));
         #[cfg(unix)]
-        let _ = std::os::unix::fs::symlink(target, &link);
+        let linked =
+            std::os::unix::fs::symlink(target, &fresh).and_then(|()| fs::rename(&fresh, link));
         #[cfg(not(unix))]
-        let _ = (target, link);
+        let linked: io::Result<()> = Ok(());
+        if linked.is_err() {
+            // It may never have been there.
+            let _ = fs::remove_file(&fresh);
+        }
     }
 }
 
@@ -186,13 +200,19 @@ pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
     })
 }
 
-/// Writes a file as a whole or not at all.
+/// Writes a file as a whole or not at all. Several processes may write the same one at a time.
 ///
 /// # Errors
 /// If it cannot be written.
 pub fn write_whole(path: &Path, content: &[u8]) -> Result<(), Error> {
-    let temporary = path.with_extension("partial");
-    fs::write(&temporary, content)
-        .and_then(|()| fs::rename(&temporary, path))
-        .map_err(|error| Error::write(path, &error))
+    static WRITTEN: AtomicU64 = AtomicU64::new(0);
+    let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}-{number}.partial", std::process::id()));
+    let temporary = path.with_file_name(name);
+    fs::write(&temporary, content).and_then(|()| fs::rename(&temporary, path)).map_err(|error| {
+        // What there is of it would only take up room.
+        let _ = fs::remove_file(&temporary);
+        Error::write(path, &error)
+    })
 }

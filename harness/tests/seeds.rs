@@ -41,9 +41,7 @@ fn unexpected(text: &str, test: &str, count: u64) -> BTreeMap<u64, String> {
                     let run = controller::run(plan, runs.path(), &Interrupt::default());
                     let run = run.unwrap_or_else(|error| panic!("{test}, seed {seed}: {error}"));
                     if run.results.outcome.exit_code != exit_code::EXPECTED {
-                        let unmet = run.results.outcome.expectations.iter().filter(|it| !it.met);
-                        let said: Vec<_> = unmet.map(|it| it.text.clone()).collect();
-                        let said = [said, run.results.problems].concat().join(", ");
+                        let said = run.results.unmet().join(", ");
                         failed.lock().expect("no worker panicked").insert(seed, said);
                     }
                     // Hundreds of runs would fill the disk.

@@ -31,6 +31,9 @@ pub(crate) const NAME: &str = "register";
 /// How likely a compare-and-set expects a value that it has reason to believe is gone.
 const STALE_CAS_SHARE: f64 = 0.1;
 
+/// Keys are kept in memory, and asked for one by one in the final phase.
+const KEYS_MAX: u64 = 1_000_000;
+
 /// How long the final phase waits for a node that does not answer.
 const FINAL_PATIENCE_NS: u64 = 10_000_000_000;
 
@@ -94,10 +97,20 @@ impl RegisterOptions {
                 return out_of_range(option, "at least 1", count.to_string(), advice);
             }
         }
+        if self.keys_max > KEYS_MAX {
+            let (expected, found) = (format!("at most {KEYS_MAX}"), self.keys_max.to_string());
+            return out_of_range("keys-max", &expected, found, "leave it out for the default");
+        }
         for (option, share) in self.shares() {
-            if !share.is_finite() || share < 0.0 {
+            // Sums of larger numbers may be infinite.
+            if !(0.0..=1e9).contains(&share) {
                 let advice = "shares are relative to each other, such as 0.5, 0.25 and 0.25";
-                return out_of_range(option, "0 or a positive number", share.to_string(), advice);
+                return out_of_range(
+                    option,
+                    "0 or a positive number up to 1e9",
+                    share.to_string(),
+                    advice,
+                );
             }
         }
         if self.write_share == 0.0 {

@@ -133,7 +133,7 @@ mod tests {
         refused(
             "register",
             json!({ "cas-share": -1.0 }),
-            "workload `register`: expected `cas-share` to be 0 or a positive number, found -1; \
+            "workload `register`: expected `cas-share` to be 0 or a positive number up to 1e9, found -1; \
              shares are relative to each other, such as 0.5, 0.25 and 0.25",
         );
         refused(

@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::SignedDuration;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A length of time, not negative.
+/// A length of time, not negative and at most [`Duration::MAX`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Duration {
     /// Nanoseconds.
@@ -13,6 +13,9 @@ pub struct Duration {
 }
 
 impl Duration {
+    /// A year: sums and multiples of it are far from the end of a clock.
+    pub const MAX: Duration = Duration::seconds(365 * 86_400);
+
     /// Whole seconds.
     pub const fn seconds(seconds: u64) -> Self {
         Self { ns: seconds * 1_000_000_000 }
@@ -29,12 +32,14 @@ impl std::str::FromStr for Duration {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let parsed = text.parse::<SignedDuration>().ok();
-        parsed
-            .and_then(|duration| u64::try_from(duration.as_nanos()).ok())
-            .map(|ns| Duration { ns })
-            .ok_or_else(|| {
-                format!("expected a duration like `60s`, `1m30s` or `250ms`, found `{text}`")
-            })
+        let ns = parsed.and_then(|duration| u64::try_from(duration.as_nanos()).ok());
+        let duration = ns.map(|ns| Duration { ns }).ok_or_else(|| {
+            format!("expected a duration like `60s`, `1m30s` or `250ms`, found `{text}`")
+        })?;
+        match duration <= Duration::MAX {
+            true => Ok(duration),
+            false => Err(format!("expected a duration of at most a year, found `{text}`")),
+        }
     }
 }
 
@@ -67,7 +72,7 @@ mod tests {
             assert_eq!(duration.to_string().parse(), Ok(duration));
         }
         assert_eq!("1m".parse(), Ok(Duration::seconds(60)));
-        for text in ["60", "-5s", "soon", ""] {
+        for text in ["60", "-5s", "soon", "", "8761h", "5000000h", "99999999999999999999h"] {
             assert!(text.parse::<Duration>().is_err(), "{text}");
         }
     }

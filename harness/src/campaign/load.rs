@@ -12,6 +12,12 @@ use crate::error::Error;
 /// The campaign that runs when none is named, so that a first run needs nothing but the command.
 pub const FIRST_LOOK: &str = include_str!("../../../campaigns/first-look.toml");
 
+/// Runs of one campaign: all of them are checked before the first one starts.
+pub const RUNS_MAX: usize = 100_000;
+
+/// Tests that one matrix may stand for.
+const COMBINATIONS_MAX: usize = 10_000;
+
 /// What the command line changes about every test.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
@@ -47,24 +53,32 @@ pub fn load(source: &str, text: &str, overrides: &Overrides) -> Result<Campaign,
         let mut test = test;
         let matrix = test.remove("matrix").or_else(|| settings.remove("matrix"));
         settings.extend(test);
-        for (path, value) in &overrides.settings {
-            set(&mut settings, path, value.clone()).map_err(|problem| place(&problem))?;
-        }
-        for table in combinations(settings, matrix).map_err(|problem| place(&problem))? {
-            let settings: TestSettings =
+        let matrix = matrix.map(|matrix| without(matrix, &overrides.settings));
+        for mut table in combinations(settings, matrix).map_err(|problem| place(&problem))? {
+            for (path, value) in &overrides.settings {
+                set(&mut table, path, value.clone()).map_err(|problem| place(&problem))?;
+            }
+            let mut settings: TestSettings =
                 table.try_into().map_err(|error: toml::de::Error| place(error.message()))?;
             let wanted = |name: &String| settings.name.contains(name.as_str());
             if !overrides.tests.is_empty() && !overrides.tests.iter().any(wanted) {
                 continue;
             }
-            for &seed in &settings.seeds {
+            let seeds = std::mem::take(&mut settings.seeds);
+            if plans.len() + seeds.len() > RUNS_MAX {
+                return Err(place(&format!(
+                    "expected at most {RUNS_MAX} runs in a campaign, found more; use fewer seeds, \
+                     or several campaigns"
+                )));
+            }
+            for &seed in &seeds {
                 let plan = TestPlan::new(&settings, seed);
                 plans.push(plan.map_err(|mut error| {
                     error.message = format!("{source}: {}", error.message);
                     error
                 })?);
             }
-            if settings.seeds.is_empty() {
+            if seeds.is_empty() {
                 return Err(place("expected at least one seed in `seeds`, found none"));
             }
         }
@@ -103,6 +117,14 @@ fn set(table: &mut Table, path: &str, value: Value) -> Result<(), String> {
     }
 }
 
+/// The matrix without the keys that the command line sets: it has the last word.
+fn without(mut matrix: Value, overrides: &[(String, Value)]) -> Value {
+    if let Value::Table(matrix) = &mut matrix {
+        matrix.retain(|key, _| !overrides.iter().any(|(path, _)| path == key));
+    }
+    matrix
+}
+
 /// The table once for each combination of the matrix's values.
 fn combinations(settings: Table, matrix: Option<Value>) -> Result<Vec<Table>, String> {
     let matrix = match matrix {
@@ -115,6 +137,15 @@ fn combinations(settings: Table, matrix: Option<Value>) -> Result<Vec<Table>, St
         let Value::Array(values) = values else {
             return Err(format!("expected `matrix.{key}` to be a list, found {values}"));
         };
+        if values.is_empty() {
+            return Err(format!("expected `matrix.{key}` to list at least one value, found none"));
+        }
+        if tables.len().saturating_mul(values.len()) > COMBINATIONS_MAX {
+            return Err(format!(
+                "expected a matrix of at most {COMBINATIONS_MAX} combinations, found more; make \
+                 its lists shorter"
+            ));
+        }
         let mut more = Vec::new();
         for table in &tables {
             for (index, value) in values.iter().enumerate() {

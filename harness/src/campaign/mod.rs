@@ -28,8 +28,8 @@ mod settings;
 mod suggest;
 
 pub use duration::Duration;
-pub use load::{FIRST_LOOK, Overrides, load};
-pub use plan::{Campaign, TestPlan};
+pub use load::{FIRST_LOOK, Overrides, RUNS_MAX, load};
+pub use plan::{Campaign, OPERATIONS_MAX, TestPlan};
 pub use settings::{
     Expectations, LabSettings, Named, PaceSettings, Scripted, TestSettings, Violation,
 };

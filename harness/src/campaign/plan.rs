@@ -6,8 +6,9 @@ use perjury_nemesis::{FaultKind, Schedule};
 use perjury_stores::Store;
 use perjury_workloads::{RunPlan, Workload};
 
-use super::TestSettings;
+use super::{Duration, LabSettings, TestSettings};
 use crate::error::Error;
+use crate::run_folder::{CAMPAIGN_PAGES, LATEST};
 
 /// The tests of a campaign.
 pub struct Campaign {
@@ -42,6 +43,7 @@ impl TestPlan {
     /// workload or the nemesis needs.
     pub fn new(settings: &TestSettings, seed: u64) -> Result<Self, Error> {
         check_ranges(settings)?;
+        check_lab(settings)?;
         let mut settings = settings.clone();
         settings.seeds = vec![seed];
         let store_settings = serde_json::Value::Object(settings.store.settings.clone());
@@ -77,8 +79,78 @@ fn refused(settings: &TestSettings, problem: &str) -> Error {
     Error::usage(format!("test `{}`: {problem}", settings.name))
 }
 
+/// How many operations a load may have: a history in memory takes some 200 bytes for each.
+pub const OPERATIONS_MAX: u64 = 20_000_000;
+
+/// How many faults a run may have.
+const FAULTS_MAX: u64 = 100_000;
+
+const NAME_BYTES_MAX: usize = 150;
+
 fn check_ranges(settings: &TestSettings) -> Result<(), Error> {
-    let name = &settings.name;
+    check_name(&settings.name)?;
+    let refuse = |problem: String| Err(refused(settings, &problem));
+    let counts = [("nodes", settings.nodes, 100), ("concurrency", settings.concurrency, 10_000)];
+    for (what, found, most) in counts {
+        if !(1..=most).contains(&found) {
+            return refuse(format!("expected `{what}` to be from 1 to {most}, found {found}"));
+        }
+    }
+    if !settings.rate.is_finite() || settings.rate <= 0.0 {
+        let found = settings.rate;
+        return refuse(format!("expected `rate` to be above 0 a second, found {found}"));
+    }
+    // A run waits for these whatever happens.
+    let waits = [
+        ("operation-timeout", settings.operation_timeout, Duration::seconds(3_600)),
+        ("recovery-limit", settings.recovery_limit, Duration::seconds(86_400)),
+        ("quiet-period", settings.quiet_period, Duration::seconds(86_400)),
+    ];
+    for (what, found, most) in waits {
+        if found > most {
+            return refuse(format!("expected `{what}` to be at most {most}, found {found}"));
+        }
+    }
+    if settings.operation_timeout.ns == 0 {
+        return refuse("expected an `operation-timeout` above 0, found 0s".to_owned());
+    }
+    if !settings.nemesis.is_empty() && !settings.script.is_empty() {
+        let problem = "expected `nemesis` or `script`, found both; put all faults into one of them";
+        return refuse(problem.to_owned());
+    }
+    check_amounts(settings)
+}
+
+/// That a run of these settings fits into memory.
+fn check_amounts(settings: &TestSettings) -> Result<(), Error> {
+    let TestSettings { rate, time_limit, nemesis_interval: interval, .. } = settings;
+    let planned = rate * (time_limit.ns as f64 / 1e9);
+    let operations = settings.operation_limit.map_or(planned, |limit| limit as f64);
+    if operations > OPERATIONS_MAX as f64 {
+        let problem = match settings.operation_limit {
+            Some(found) => {
+                format!("expected `operation-limit` to be at most {OPERATIONS_MAX}, found {found}")
+            }
+            None => format!(
+                "expected at most {OPERATIONS_MAX} operations, found a `rate` of {rate} for \
+                 {time_limit}"
+            ),
+        };
+        return Err(refused(settings, &problem)
+            .hint("lower `rate` or `time-limit`, or end the load by an `operation-limit`"));
+    }
+    if !settings.nemesis.is_empty() && time_limit.ns / FAULTS_MAX >= interval.ns {
+        let problem = format!(
+            "expected at most {FAULTS_MAX} faults, found a `nemesis-interval` of {interval} for \
+             {time_limit}"
+        );
+        return Err(refused(settings, &problem));
+    }
+    Ok(())
+}
+
+/// A name is also a folder's, beside others.
+fn check_name(name: &str) -> Result<(), Error> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
         return Err(Error::usage(format!(
@@ -86,33 +158,40 @@ fn check_ranges(settings: &TestSettings) -> Result<(), Error> {
              found `{name}`"
         )));
     }
-    let counts = [
-        ("nodes", settings.nodes, 100),
-        ("concurrency", settings.concurrency, 100_000),
-        ("seeds", settings.seeds.len() as u32, 1_000_000),
-    ];
-    for (what, found, most) in counts {
-        if !(1..=most).contains(&found) {
-            let problem = format!("expected `{what}` to be from 1 to {most}, found {found}");
-            return Err(refused(settings, &problem));
-        }
+    if name.len() > NAME_BYTES_MAX {
+        return Err(Error::usage(format!(
+            "expected a test's name of at most {NAME_BYTES_MAX} characters (it names a folder), \
+             found {}: `{name}`",
+            name.len()
+        )));
     }
-    if !settings.rate.is_finite() || settings.rate <= 0.0 {
-        let problem = format!("expected `rate` to be above 0 a second, found {}", settings.rate);
-        return Err(refused(settings, &problem));
-    }
-    if settings.operation_timeout.ns == 0 {
-        return Err(refused(settings, "expected an `operation-timeout` above 0, found 0s"));
-    }
-    if !settings.nemesis.is_empty() && settings.nemesis_interval.ns == 0 {
-        return Err(refused(settings, "expected a `nemesis-interval` above 0, found 0s"));
-    }
-    if !settings.nemesis.is_empty() && !settings.script.is_empty() {
-        let problem = "expected `nemesis` or `script`, found both; put all faults into one of them";
-        return Err(refused(settings, problem));
+    if [LATEST, CAMPAIGN_PAGES].contains(&name) {
+        return Err(Error::usage(format!(
+            "expected a test's name other than `{LATEST}` and `{CAMPAIGN_PAGES}`, which have \
+             their place beside the tests' folders, found `{name}`"
+        )));
     }
     Ok(())
 }
+
+/// The lab's figures, before anything starts.
+fn check_lab(settings: &TestSettings) -> Result<(), Error> {
+    let LabSettings::Simulated(lab) = &settings.lab;
+    let refuse = |problem: String| refused(settings, &problem);
+    lab.network.check().map_err(refuse)?;
+    lab.network.link_latencies(settings.nodes).map_err(refuse)?;
+    let (min_us, max_us) = (lab.disk.sync_min_us, lab.disk.sync_max_us);
+    if min_us > max_us || max_us > SYNC_US_MAX {
+        return Err(refuse(format!(
+            "expected a disk with sync-min-us <= sync-max-us <= {SYNC_US_MAX}, found {min_us} and \
+             {max_us}"
+        )));
+    }
+    Ok(())
+}
+
+/// An hour, as the longest latency of a network.
+const SYNC_US_MAX: u64 = 3_600_000_000;
 
 fn check_fit(
     settings: &TestSettings,

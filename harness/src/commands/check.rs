@@ -6,13 +6,15 @@ use clap::Args;
 use perjury_history::{History, arrow};
 use serde::Serialize;
 
-use super::{print, table};
-use crate::analysis::{Results, analyse, save};
+use super::{complain, print_verdict, table};
+use crate::analysis::{Circumstances, Results, analyse, save};
 use crate::campaign::{Expectations, Named, TestPlan, TestSettings};
 use crate::error::Error;
 use crate::exit_code;
 use crate::expectation;
-use crate::run_folder::RunFolder;
+use crate::panics::caught;
+use crate::progress::say;
+use crate::run_folder::{RunFolder, read_json};
 
 /// Judge saved histories again: run folders, or `history.arrow` files of anybody
 ///
@@ -37,6 +39,7 @@ struct Checked {
     exit_code: u8,
     verdict: String,
     violations: Vec<&'static str>,
+    unmet: Vec<String>,
     sentence: String,
     operations: usize,
 }
@@ -46,31 +49,28 @@ impl Check {
         let mut code = exit_code::EXPECTED;
         let mut checked = Vec::new();
         for path in &self.paths {
-            match self.check(path) {
+            match caught("checking", || self.check(path)).flatten() {
                 Ok(one) => {
                     code = exit_code::merge(code, one.exit_code);
                     checked.push(one);
                 }
                 // One bad file does not keep the others from being judged.
                 Err(error) => {
-                    eprintln!("error: {error}");
+                    complain(&error);
                     code = exit_code::merge(code, error.exit_code());
                 }
             }
         }
-        if self.json {
-            let json = serde_json::to_string_pretty(&checked).map_err(Error::failure)?;
-            print(&format!("{json}\n"))?;
-        } else if !checked.is_empty() {
-            print(&text(&checked))?;
-        }
-        Ok(code)
+        let text = match self.json {
+            true => serde_json::to_string_pretty(&checked).map_err(Error::failure)? + "\n",
+            false if checked.is_empty() => String::new(),
+            false => text(&checked),
+        };
+        Ok(print_verdict(&text, code))
     }
 
     fn check(&self, path: &Path) -> Result<Checked, Error> {
-        // A bare file has no test beside it; everything else must be a run.
-        let is_run = path.is_dir() || path.with_file_name("test.json").is_file();
-        let (history, results) = if is_run { again(path)? } else { self.bare(path)? };
+        let (history, results) = if is_run(path) { again(path)? } else { self.bare(path)? };
         Ok(Checked {
             path: path.to_owned(),
             exit_code: results.outcome.exit_code,
@@ -79,6 +79,7 @@ impl Check {
                 .into_iter()
                 .map(perjury_checkers::AnomalyKind::name)
                 .collect(),
+            unmet: results.unmet(),
             sentence: results.sentence,
             operations: history.len(),
         })
@@ -91,32 +92,45 @@ impl Check {
             toml::from_str("name = \"check\"\nstore = \"replica\"").map_err(Error::failure)?;
         settings.workload = Named::plain(&self.workload);
         let plan = TestPlan::new(&settings, 0)?;
-        let results = analyse(&recording.history, &plan, &Expectations::default());
+        let nothing = Expectations::default();
+        let results = analyse(&recording.history, &plan, &nothing, Circumstances::default())?;
         Ok((recording.history, results))
     }
 }
 
-/// Judges a run again and writes its results and report anew.
+/// A folder must be a run, and so must a file of a run. Any other file is a bare history, wherever
+/// it lies.
+fn is_run(path: &Path) -> bool {
+    let other_history = path.extension().is_some_and(|it| it == "arrow")
+        && path.file_name().is_some_and(|name| name != "history.arrow");
+    path.is_dir() || !other_history && path.with_file_name("test.json").is_file()
+}
+
+/// Judges a run again and writes its results and report anew. What only the run itself could know
+/// is kept.
 fn again(path: &Path) -> Result<(History, Results), Error> {
     let folder = RunFolder::open(path)?;
     let test = folder.read_test()?;
     let plan = TestPlan::new(&test.test, test.seed)?;
     let recording = arrow::read(folder.history())?;
     warn_if_cut(&folder.history(), &recording);
-    let mut results = analyse(&recording.history, &plan, &test.test.expect);
-    results.interrupted = !recording.complete;
-    save(&folder, &test, &plan, &recording.history, &results, None)?;
+    // Of a killed run, or where they are damaged, there are none.
+    let before: Option<Results> = read_json(&folder.results()).ok();
+    let mut circumstances = before.map(|it| it.circumstances).unwrap_or_default();
+    circumstances.interrupted |= !recording.complete;
+    let mut results = analyse(&recording.history, &plan, &test.test.expect, circumstances)?;
+    results.add_failures(save(&folder, &test, &plan, &recording.history, &results));
     Ok((recording.history, results))
 }
 
 fn warn_if_cut(path: &Path, recording: &arrow::Recording) {
     if !recording.complete {
-        eprintln!(
+        say(&format!(
             "warning: {} ends before its time (the run was killed, or the file was cut): judging \
              the {} operations that it holds",
             path.display(),
             recording.history.len()
-        );
+        ));
     }
 }
 
@@ -131,6 +145,9 @@ fn text(checked: &[Checked]) -> String {
         };
         let path = one.path.display().to_string();
         sentences += &format!("{path}: {}\n", one.sentence);
+        for unmet in &one.unmet {
+            sentences += &format!("    unexpected: {unmet}\n");
+        }
         rows.push(vec![path, one.operations.to_string(), one.verdict.clone(), violations]);
     }
     format!("{}\n{sentences}", table::render(&rows))

@@ -16,6 +16,7 @@ use clap::{Parser, Subcommand};
 
 use crate::error::Error;
 use crate::exit_code;
+use crate::progress::say;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -69,16 +70,33 @@ pub fn main() -> ExitCode {
         Command::Completions(command) => command.execute(),
     };
     ExitCode::from(outcome.unwrap_or_else(|error| {
-        eprintln!("error: {error}");
+        complain(&error);
         error.exit_code()
     }))
 }
 
 /// Prints to stdout. A reader that has gone away (`perjury show | head`) is no error.
 fn print(text: &str) -> Result<(), Error> {
-    match io::stdout().lock().write_all(text.as_bytes()) {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         Err(error) => Err(Error::failure(format!("failed to write to standard output: {error}"))),
         Ok(()) => Ok(()),
     }
+}
+
+/// Prints what was found. If that fails the exit code still tells it, and so does stderr.
+fn print_verdict(text: &str, code: u8) -> u8 {
+    match print(text) {
+        Ok(()) => code,
+        Err(error) => {
+            say(text.trim_end());
+            complain(&error);
+            exit_code::merge(code, error.exit_code())
+        }
+    }
+}
+
+fn complain(error: &Error) {
+    say(&format!("error: {error}"));
 }

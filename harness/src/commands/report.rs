@@ -6,7 +6,7 @@ use clap::Args;
 use perjury_history::arrow;
 
 use super::print;
-use crate::analysis::{Results, save};
+use crate::analysis::{Results, save_report};
 use crate::campaign::TestPlan;
 use crate::error::Error;
 use crate::exit_code;
@@ -27,7 +27,7 @@ impl Report {
             .map_err(|error| error.hint("`perjury check RUN` judges the history again"))?;
         let plan = TestPlan::new(&test.test, test.seed)?;
         let recording = arrow::read(folder.history())?;
-        save(&folder, &test, &plan, &recording.history, &results, None)?;
+        save_report(&folder, &test, &plan, &recording.history, &results)?;
         print(&format!("{}\n", folder.report().display()))?;
         Ok(exit_code::EXPECTED)
     }

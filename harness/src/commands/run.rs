@@ -14,15 +14,16 @@ use perjury_checkers::{AnomalyKind, Judgement, Model};
 use perjury_reports::{CampaignFacts, CampaignRow, campaign_page};
 use serde::Serialize;
 
-use super::{print, table};
-use crate::campaign::{Campaign, FIRST_LOOK, Overrides, TestPlan, load};
+use super::{complain, print_verdict, table};
+use crate::campaign::{Campaign, FIRST_LOOK, Overrides, RUNS_MAX, TestPlan, load};
 use crate::controller;
 use crate::error::Error;
 use crate::exit_code;
 use crate::expectation;
 use crate::interrupt::Interrupt;
+use crate::panics::caught;
 use crate::progress::Progress;
-use crate::run_folder::write_whole;
+use crate::run_folder::{CAMPAIGN_PAGES, write_whole};
 
 /// Run a campaign: every test of it, with every seed
 ///
@@ -72,6 +73,9 @@ pub(super) struct Run {
     json: bool,
 }
 
+/// More threads than this would only wait for each other.
+const JOBS_MAX: usize = 256;
+
 /// How a run of the campaign ended.
 #[derive(Serialize)]
 struct Row {
@@ -92,44 +96,46 @@ struct Row {
 struct Summary<'a> {
     campaign: &'a str,
     exit_code: u8,
-    report: &'a Path,
+    report: Option<&'a Path>,
+    /// Runs that an interrupt kept from beginning.
+    not_begun: usize,
     runs: &'a [Row],
 }
 
 impl Run {
     pub(super) fn execute(self) -> Result<u8, Error> {
-        let began = Instant::now();
+        let (started, began) = (Timestamp::now(), Instant::now());
         let campaign = self.load()?;
         let interrupt = Interrupt::from_signals();
         let rows = self.run_all(&campaign.plans, &interrupt);
         let mut code =
             rows.iter().map(|row| row.exit_code).fold(exit_code::EXPECTED, exit_code::merge);
-        let missing = campaign.plans.len() - rows.len();
-        if missing > 0 {
+        let not_begun = campaign.plans.len() - rows.len();
+        if not_begun > 0 {
             // Nobody knows what they would have shown.
-            eprintln!(
-                "warning: interrupted; {missing} of {} runs were not made",
-                campaign.plans.len()
-            );
             code = exit_code::merge(code, exit_code::INCONCLUSIVE);
         }
         let seconds = began.elapsed().as_secs_f64();
-        let page = self.save_index(&campaign, &rows, seconds)?;
+        // A page that cannot be written must not cost the verdicts that it would have shown.
+        let page = self.save_index(&campaign, &rows, &started, seconds).unwrap_or_else(|error| {
+            complain(&error);
+            code = exit_code::merge(code, error.exit_code());
+            None
+        });
         // A single run's own report says it all.
         let report = match rows.as_slice() {
-            [Row { folder: Some(folder), .. }] => folder.join("report.html"),
+            [Row { folder: Some(folder), .. }] => Some(folder.join("report.html")),
             _ => page,
         };
-        if self.json {
-            let summary =
-                Summary { campaign: &campaign.name, exit_code: code, report: &report, runs: &rows };
-            let json = serde_json::to_string_pretty(&summary).map_err(Error::failure)?;
-            print(&format!("{json}\n"))?;
+        let text = if self.json {
+            let (campaign, report, runs) = (&campaign.name, report.as_deref(), &rows);
+            let summary = Summary { campaign, exit_code: code, report, not_begun, runs };
+            serde_json::to_string_pretty(&summary).map_err(Error::failure)? + "\n"
         } else {
-            let text = summary_text(&rows, code, seconds);
-            print(&format!("{text}{}\n", report.display()))?;
-        }
-        Ok(code)
+            let report = report.map_or(String::new(), |it| format!("{}\n", it.display()));
+            summary_text(&rows, not_begun, code, seconds) + &report
+        };
+        Ok(print_verdict(&text, code))
     }
 
     fn load(&self) -> Result<Campaign, Error> {
@@ -143,8 +149,9 @@ impl Run {
                 load(&path.display().to_string(), &text, &overrides)
             }
             (None, Some(store)) => {
-                let single = format!("[[test]]\nname = \"{store}\"\nstore = \"{store}\"\n");
-                load("the command line", &single, &overrides)
+                let store = toml::Value::from(store.as_str());
+                let single = format!("[[test]]\nname = {store}\nstore = {store}\n");
+                load("command-line", &single, &overrides)
             }
             (None, None) => load("first-look.toml", FIRST_LOOK, &overrides),
         }
@@ -189,7 +196,7 @@ impl Run {
     /// Runs several at a time; each simulated run is a world of its own.
     fn run_all(&self, plans: &[TestPlan], interrupt: &Interrupt) -> Vec<Row> {
         let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let jobs = self.jobs.map_or(processors, NonZeroUsize::get).min(plans.len());
+        let jobs = self.jobs.map_or(processors, NonZeroUsize::get).min(plans.len()).min(JOBS_MAX);
         let progress = Progress::new(plans.len(), self.json);
         let next = AtomicUsize::new(0);
         let rows: Mutex<Vec<(usize, Row)>> = Mutex::default();
@@ -215,32 +222,37 @@ impl Run {
         rows.into_iter().map(|(_, row)| row).collect()
     }
 
-    /// Writes the campaign's page and returns where it is.
+    /// Writes the campaign's page and returns where it is; none of a campaign that never began.
     fn save_index(
         &self,
         campaign: &Campaign,
         rows: &[Row],
+        started: &Timestamp,
         seconds: f64,
-    ) -> Result<PathBuf, Error> {
-        let folder = self.runs.join("campaigns");
+    ) -> Result<Option<PathBuf>, Error> {
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        let folder = self.runs.join(CAMPAIGN_PAGES);
         std::fs::create_dir_all(&folder).map_err(|error| Error::write(&folder, &error))?;
-        let now = Timestamp::now();
-        let stamp = now.strftime("%Y%m%dT%H%M%S%3fZ");
+        let stamp = started.strftime("%Y%m%dT%H%M%S%3fZ");
         let name = &campaign.name;
         let path = folder.join(format!("{name}-{stamp}.html"));
         let rows: Vec<CampaignRow> = rows.iter().map(|row| self.campaign_row(row)).collect();
+        let not_begun = campaign.plans.len() - rows.len();
+        let interrupted = format!("interrupted: {not_begun} more runs were not begun");
         let facts = CampaignFacts {
-            started_utc: now.to_string(),
+            started_utc: started.to_string(),
             wall_ms: Some((seconds * 1_000.0) as u64),
             perjury_version: env!("CARGO_PKG_VERSION").to_owned(),
-            reproduce: vec![std::env::args().collect::<Vec<_>>().join(" ")],
+            reproduce: vec![command_line()],
             settings: campaign.text.clone(),
-            notes: Vec::new(),
+            notes: (not_begun > 0).then_some(interrupted).into_iter().collect(),
         };
-        let page = campaign_page(name, &rows, &facts)
+        let page = caught("the campaign's page", || campaign_page(name, &rows, &facts))?
             .map_err(|error| Error::failure(format!("the campaign's page: {error}")))?;
         write_whole(&path, page.as_bytes())?;
-        Ok(path)
+        Ok(Some(path))
     }
 
     fn campaign_row(&self, row: &Row) -> CampaignRow {
@@ -260,6 +272,19 @@ impl Run {
     }
 }
 
+/// The command as it was called, for a shell.
+fn command_line() -> String {
+    let quoted = |argument: std::ffi::OsString| {
+        let argument = argument.to_string_lossy();
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./,:=@+".contains(c);
+        match !argument.is_empty() && argument.chars().all(plain) {
+            true => argument.into_owned(),
+            false => format!("'{}'", argument.replace('\'', r"'\''")),
+        }
+    };
+    std::env::args_os().map(quoted).collect::<Vec<_>>().join(" ")
+}
+
 fn seed_list(text: &str) -> Result<Vec<toml::Value>, Error> {
     let parse = |part: &str| part.trim().parse::<i64>().ok().filter(|&seed| seed >= 0);
     let range = match text.split_once("..") {
@@ -268,39 +293,40 @@ fn seed_list(text: &str) -> Result<Vec<toml::Value>, Error> {
     };
     let range = range.filter(|(first, last)| first <= last);
     let (first, last) = range.ok_or_else(|| {
-        Error::usage(format!("--seed: expected a number or a range like `1..100`, found `{text}`"))
+        Error::usage(format!(
+            "--seed: expected a number from 0 to {} or a range like `1..100`, found `{text}`",
+            i64::MAX
+        ))
     })?;
+    if last - first >= RUNS_MAX as i64 {
+        return Err(Error::usage(format!("--seed: expected at most {RUNS_MAX}, found `{text}`")));
+    }
     Ok((first..=last).map(toml::Value::Integer).collect())
 }
 
 fn row(plan: &TestPlan, runs: &Path, interrupt: &Interrupt) -> Row {
     let (test, seed) = (plan.settings.name.clone(), plan.seed);
-    match controller::run(plan, runs, interrupt) {
-        Ok(run) => {
-            let outcome = &run.results.outcome;
-            let unmet = outcome.expectations.iter().filter(|expectation| !expectation.met);
-            let unmet = unmet.map(|it| format!("{}: {}", it.text, it.detail));
-            Row {
-                test,
-                seed,
-                exit_code: outcome.exit_code,
-                verdict: run.results.analysis.judgement().name().to_owned(),
-                models: Model::ALL
-                    .into_iter()
-                    .filter_map(|model| Some((model, run.results.analysis.model(model)?)))
-                    .map(|(model, judgement)| (model, Judgement::name(&judgement).to_owned()))
-                    .collect(),
-                violations: expectation::kinds(&run.results.analysis)
-                    .into_iter()
-                    .map(AnomalyKind::name)
-                    .collect(),
-                unmet: unmet.chain(run.results.problems.iter().cloned()).collect(),
-                sentence: run.results.sentence,
-                operations: run.operations,
-                wall_ms: run.wall_ms,
-                folder: Some(run.folder.path().to_owned()),
-            }
-        }
+    match caught("the run", || controller::run(plan, runs, interrupt)).flatten() {
+        Ok(run) => Row {
+            test,
+            seed,
+            exit_code: run.results.outcome.exit_code,
+            verdict: run.results.analysis.judgement().name().to_owned(),
+            models: Model::ALL
+                .into_iter()
+                .filter_map(|model| Some((model, run.results.analysis.model(model)?)))
+                .map(|(model, judgement)| (model, Judgement::name(&judgement).to_owned()))
+                .collect(),
+            violations: expectation::kinds(&run.results.analysis)
+                .into_iter()
+                .map(AnomalyKind::name)
+                .collect(),
+            unmet: run.results.unmet(),
+            sentence: run.results.sentence,
+            operations: run.operations,
+            wall_ms: run.wall_ms,
+            folder: Some(run.folder.path().to_owned()),
+        },
         Err(error) => Row {
             test,
             seed,
@@ -320,7 +346,7 @@ fn row(plan: &TestPlan, runs: &Path, interrupt: &Interrupt) -> Row {
 /// Above this many runs, those that went as expected are only counted.
 const ROWS_SHOWN: usize = 30;
 
-fn summary_text(rows: &[Row], code: u8, seconds: f64) -> String {
+fn summary_text(rows: &[Row], not_begun: usize, code: u8, seconds: f64) -> String {
     let mut cells = vec![
         ["test", "seed", "operations", "verdict", "violations", "as expected"]
             .map(str::to_owned)
@@ -366,8 +392,12 @@ fn summary_text(rows: &[Row], code: u8, seconds: f64) -> String {
         exit_code::INCONCLUSIVE => "inconclusive",
         _ => "failed",
     };
-    let total = rows.len();
-    let _ = writeln!(text, "\n{said}: {expected} of {total} runs as expected, in {seconds:.1} s");
+    let total = rows.len() + not_begun;
+    let _ = write!(text, "\n{said}: {expected} of {total} runs as expected, in {seconds:.1} s");
+    if not_begun > 0 {
+        let _ = write!(text, "; interrupted, {not_begun} were not begun");
+    }
+    text.push('\n');
     text
 }
 
@@ -381,7 +411,7 @@ mod tests {
         assert_eq!(seeds("7"), Some(1));
         assert_eq!(seeds("1..100"), Some(100));
         assert_eq!(seeds("1..=100"), Some(100));
-        for text in ["", "x", "5..1", "-3", "1.."] {
+        for text in ["", "x", "5..1", "-3", "1..", "1..1000000000000", "18446744073709551615"] {
             assert_eq!(seeds(text), None, "{text}");
         }
     }

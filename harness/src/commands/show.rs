@@ -8,6 +8,7 @@ use perjury_history::{Entry, Key, Process, arrow, show};
 
 use crate::error::Error;
 use crate::exit_code;
+use crate::progress::say;
 use crate::run_folder::RunFolder;
 
 /// Print a history, one line per event
@@ -46,7 +47,7 @@ impl Show {
             return closed(&error);
         }
         if !entries.complete() {
-            eprintln!("warning: {} ends before its time", path.display());
+            say(&format!("warning: {} ends before its time", path.display()));
         }
         Ok(exit_code::EXPECTED)
     }

@@ -42,14 +42,55 @@ fn figures_out_of_range_are_refused() {
         ("nemesis=['kill@n9']", "`kill@n9` is aimed at n9, and there are only n1 to n5"),
         ("lab={kind='simulated',network={loss-ppm=2000000}}", "expected at most 1000000"),
         ("store.acknowledge={semi-sync=9}", "semi-sync"),
+        ("lab={kind='simulated',disk={sync-max-us=9000000000000000000}}", "sync-max-us <= "),
+        ("concurrency=100000", "expected `concurrency` to be from 1 to 10000"),
+        ("time-limit='5000000h'", "expected a duration of at most a year"),
+        ("nemesis-duration='5000000h'", "expected a duration of at most a year"),
+        ("nemesis-interval='1ns'", "expected at most 100000 faults"),
+        ("nemesis-interval='0s'", "expected at most 100000 faults"),
+        ("quiet-period='8000h'", "expected `quiet-period` to be at most 24h"),
+        ("operation-timeout='2h'", "expected `operation-timeout` to be at most 1h"),
+        ("rate=1e308", "expected at most 20000000 operations"),
+        ("operation-limit=1000000000", "expected `operation-limit` to be at most 20000000"),
+        ("operation-limit=-1", "expected u64"),
+        ("seeds=[-1]", "expected u64"),
+        ("workload.keys-max=9000000000000000000", "expected `keys-max` to be at most 1000000"),
+        ("workload.read-share=1e308", "expected `read-share` to be 0 or a positive number"),
     ];
     for (setting, complaint) in cases {
         place.refuses(&["run", "--test", "consensus", "--set", setting], 64, complaint);
     }
     place.write("name.toml", "[[test]]\nname = '../../etc'\nstore = 'replica'");
     place.refuses(&["run", "name.toml"], 64, "expected a test's name of letters");
-    place.refuses(&["run", "--seed", "5..1"], 64, "expected a number or a range");
+    place.refuses(&["run", "--seed", "5..1"], 64, "or a range like `1..100`");
     place.refuses(&["run", "--store", "etcd"], 64, "expected a store (replica), found `etcd`");
+}
+
+#[test]
+fn a_campaign_of_more_runs_than_anybody_wants_is_refused() {
+    let place = Place::new();
+    place.refuses(&["run", "--seed", "1..1000000000000"], 64, "expected at most 100000");
+    place.refuses(&["run", "--seed", "1..60000"], 64, "expected at most 100000 runs");
+    let (tens, test) = ("[1,2,3,4,5,6,7,8,9,10]", "[[test]]\nname = 'x'\nstore = 'replica'\n");
+    let keys = ["nodes", "concurrency", "rate", "operation-limit", "about", "script"];
+    let matrix: String = keys.map(|key| format!("matrix.{key} = {tens}\n")).concat();
+    place.write("million.toml", format!("{test}{matrix}"));
+    place.refuses(&["run", "million.toml"], 64, "a matrix of at most 10000 combinations");
+    place.write("none.toml", format!("{test}matrix.nodes = []"));
+    place.refuses(&["run", "none.toml"], 64, "`matrix.nodes` to list at least one value");
+}
+
+#[test]
+fn names_that_would_be_mistaken_for_something_else_are_refused() {
+    let place = Place::new();
+    for name in ["latest", "campaigns"] {
+        place.write("name.toml", format!("[[test]]\nname = '{name}'\nstore = 'replica'"));
+        place.refuses(&["run", "name.toml"], 64, "expected a test's name other than");
+    }
+    let long = "x".repeat(300);
+    place.write("name.toml", format!("[[test]]\nname = '{long}'\nstore = 'replica'"));
+    place.refuses(&["run", "name.toml"], 64, "at most 150 characters");
+    place.refuses(&["run", "--store", "a\"b"], 64, "expected a test's name of letters");
 }
 
 #[test]

@@ -73,4 +73,7 @@ fn a_test_can_be_made_of_flags_and_a_matrix() {
     assert_eq!(called.code, 0, "{}{}", called.stdout, called.stderr);
     assert!(called.stdout.contains("each-partition-ring-clock-5"), "{}", called.stdout);
     assert!(called.stdout.contains("6 of 6 runs"), "{}", called.stdout);
+    // The command line has the last word.
+    let called = place.perjury(&["run", "matrix.toml", "--nodes", "1", "--nemesis", "kill"]);
+    assert!(called.stdout.contains("1 of 1 runs"), "{}{}", called.stdout, called.stderr);
 }

@@ -7,3 +7,5 @@ mod first_look;
 #[cfg(unix)]
 mod killed;
 mod support;
+#[cfg(unix)]
+mod verdict;
