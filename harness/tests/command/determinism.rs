@@ -57,3 +57,18 @@ fn replay_compares_by_itself() {
         "the histories differ: entry 0 was",
     );
 }
+
+#[test]
+fn a_copied_or_killed_run_is_replayed_where_the_user_is() {
+    let place = Place::new();
+    let run = place.short_run();
+    let copy = place.path("copy");
+    std::fs::create_dir(&copy).expect("it can be made");
+    std::fs::copy(run.join("test.json"), copy.join("test.json")).expect("it can be copied");
+    let history = std::fs::read(run.join("history.arrow")).expect("a history");
+    std::fs::write(copy.join("history.arrow"), &history[..history.len() / 2]).expect("it can be");
+    let called = place.perjury(&["replay", "copy"]);
+    assert_eq!(called.code, 0, "{}{}", called.stdout, called.stderr);
+    assert!(called.stdout.contains("  runs/consensus/"), "{}", called.stdout);
+    assert!(called.stdout.contains("identical as far as it goes"), "{}", called.stdout);
+}
