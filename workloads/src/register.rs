@@ -105,7 +105,12 @@ impl RegisterOptions {
             // Sums of larger numbers may be infinite.
             if !(0.0..=1e9).contains(&share) {
                 let advice = "shares are relative to each other, such as 0.5, 0.25 and 0.25";
-                return out_of_range(option, "0 or a positive number up to 1e9", share.to_string(), advice);
+                return out_of_range(
+                    option,
+                    "0 or a positive number up to 1e9",
+                    share.to_string(),
+                    advice,
+                );
             }
         }
         if self.write_share == 0.0 {
