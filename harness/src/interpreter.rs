@@ -22,6 +22,10 @@ const OVERDUE_NS: u64 = 10_000_000_000;
 /// What is recorded then.
 const OVERDUE: &str = "the client did not keep its time-out";
 
+/// A longer wait of the generator is broken off now and then, to see whether the user has lost
+/// patience. The generator is not asked then.
+const LOOK_UP_NS: u64 = 1_000_000_000;
+
 /// One logical thread of clients: a process, and its connections.
 struct Thread {
     process: Process,
@@ -84,12 +88,15 @@ impl Interpreter {
         let mut free: Vec<FreeProcess> = (0..self.threads.len()).map(|it| self.free(it)).collect();
         let mut running: FuturesUnordered<BoxFuture<'static, Completed>> = FuturesUnordered::new();
         let mut done = false;
+        // When the generator wants to be asked again, unless something completes before.
+        let mut ask_again_ns = Some(0);
         loop {
             done |= interrupt.raised();
-            let mut ask_again_ns = None;
-            if !done && !free.is_empty() {
+            let now_ns = self.recording.now_ns();
+            let due = ask_again_ns.is_some_and(|at_ns| at_ns <= now_ns);
+            if !done && due && !free.is_empty() {
                 let context = Context {
-                    now_ns: self.recording.now_ns(),
+                    now_ns,
                     free: &free,
                     concurrency: self.threads.len() as u32,
                     nodes: self.nodes,
@@ -109,7 +116,10 @@ impl Interpreter {
             if done && running.is_empty() {
                 return;
             }
-            if let Some(completed) = self.next_completion(&mut running, ask_again_ns).await {
+            let look_up_ns = ask_again_ns.filter(|_| !done && !free.is_empty());
+            let look_up_ns = look_up_ns.map(|at_ns| at_ns.min(now_ns + LOOK_UP_NS));
+            if let Some(completed) = self.next_completion(&mut running, look_up_ns).await {
+                ask_again_ns = Some(0);
                 let thread = self.complete(completed, generator);
                 let position = free.partition_point(|it| (it.thread as usize) < thread);
                 free.insert(position, self.free(thread));
@@ -121,17 +131,17 @@ impl Interpreter {
         FreeProcess { thread: thread as u32, process: self.threads[thread].process }
     }
 
-    /// Waits for a completion, or until it is time to ask the generator again.
+    /// Waits for a completion, or until it is time to look up.
     async fn next_completion(
         &self,
         running: &mut FuturesUnordered<BoxFuture<'static, Completed>>,
-        ask_again_ns: Option<u64>,
+        look_up_ns: Option<u64>,
     ) -> Option<Completed> {
-        let Some(ask_again_ns) = ask_again_ns else {
+        let Some(look_up_ns) = look_up_ns else {
             return running.next().await;
         };
         // The record's clock began later than the lab's.
-        let wait_ns = ask_again_ns.saturating_sub(self.recording.now_ns());
+        let wait_ns = look_up_ns.saturating_sub(self.recording.now_ns());
         let alarm = self.clock.sleep_until(self.clock.now_ns() + wait_ns);
         if running.is_empty() {
             alarm.await;

@@ -50,6 +50,8 @@ pub struct Nemesis {
     cluster: Arc<dyn Cluster>,
     record: Arc<dyn Record>,
     journal: Journal,
+    /// When the run began: the journal's times count from there, as the history's do.
+    start_ns: u64,
     /// Faults in force.
     active: BTreeMap<u32, Fault>,
     /// Number of the next schedule's first fault.
@@ -58,7 +60,7 @@ pub struct Nemesis {
 }
 
 impl Nemesis {
-    /// A nemesis for one run. All its randomness comes from `seed`.
+    /// A nemesis for one run, which begins now. All its randomness comes from `seed`.
     pub fn new(
         clock: Arc<dyn Clock>,
         nodes: Vec<NodeId>,
@@ -72,8 +74,18 @@ impl Nemesis {
             journal.forget_power_loss();
         }
         let rng = Pcg64::new(u128::from(seed), 0xFA17);
-        let active = BTreeMap::new();
-        Self { clock, nodes, injector, cluster, record, journal, active, next_number: 0, rng }
+        Self {
+            start_ns: clock.now_ns(),
+            clock,
+            nodes,
+            injector,
+            cluster,
+            record,
+            journal,
+            active: BTreeMap::new(),
+            next_number: 0,
+            rng,
+        }
     }
 
     /// The faults in force, by number; after [`Nemesis::heal`], those that could not be taken back.
@@ -252,7 +264,7 @@ impl Nemesis {
     }
 
     fn journal(&mut self, number: u32, stage: JournalStage) -> Result<(), JournalError> {
-        let time_ns = self.clock.now_ns();
+        let time_ns = self.clock.now_ns() - self.start_ns;
         self.journal.append(&JournalEntry { number, time_ns, stage })
     }
 

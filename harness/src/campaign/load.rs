@@ -15,6 +15,9 @@ pub const FIRST_LOOK: &str = include_str!("../../../campaigns/first-look.toml");
 /// Runs of one campaign: all of them are checked before the first one starts.
 pub const RUNS_MAX: usize = 100_000;
 
+/// No setting lies deeper.
+const PATH_DOTS_MAX: usize = 16;
+
 /// Tests that one matrix may stand for.
 const COMBINATIONS_MAX: usize = 10_000;
 
@@ -56,6 +59,11 @@ pub fn load(source: &str, text: &str, overrides: &Overrides) -> Result<Campaign,
         let matrix = matrix.map(|matrix| without(matrix, &overrides.settings));
         for mut table in combinations(settings, matrix).map_err(|problem| place(&problem))? {
             for (path, value) in &overrides.settings {
+                if path.matches('.').count() > PATH_DOTS_MAX {
+                    return Err(place(&format!(
+                        "expected a setting's name, found `{path:.40}...`"
+                    )));
+                }
                 set(&mut table, path, value.clone()).map_err(|problem| place(&problem))?;
             }
             let mut settings: TestSettings =

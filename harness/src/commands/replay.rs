@@ -1,27 +1,30 @@
 //! `perjury replay`: does a simulated run again and compares.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use perjury_history::{arrow, show};
+use perjury_history::{Entry, arrow, show};
 use sha2::{Digest, Sha256};
 
 use super::print;
+use crate::analysis::Results;
 use crate::campaign::TestPlan;
 use crate::controller;
 use crate::error::Error;
 use crate::exit_code;
 use crate::interrupt::Interrupt;
-use crate::run_folder::RunFolder;
+use crate::run_folder::{RunFolder, read_json};
 
 /// Do a simulated run again: same seed, byte-identical history
 ///
-/// Exits 0 if the two histories are identical, 3 with the first difference if they are not.
+/// Exits 0 if the two histories are identical (as far as the old one goes, if the run was killed), 3
+/// with the first difference if they are not.
 #[derive(Debug, Args)]
 pub(super) struct Replay {
     /// Run folder
     run: PathBuf,
-    /// Folder for the new run [default: beside the old one]
+    /// Folder for the new run [default: beside the old one, or `runs`]
     #[arg(long, value_name = "DIR")]
     runs: Option<PathBuf>,
 }
@@ -34,9 +37,8 @@ impl Replay {
         let folder = RunFolder::open(&real)?;
         let test = folder.read_test()?;
         let plan = TestPlan::new(&test.test, test.seed)?;
-        // runs/<test>/<time>
-        let beside = || real.ancestors().nth(2).unwrap_or(Path::new("runs")).to_owned();
-        let runs = self.runs.unwrap_or_else(beside);
+        let runs = self.runs.unwrap_or_else(|| runs_beside(&folder, &test.test.name));
+        let before: Option<Results> = read_json(&folder.results()).ok();
         let again = controller::run(&plan, &runs, &Interrupt::from_signals())?;
         let (old, new) = (folder.history(), again.folder.history());
         let (old_sum, new_sum) = (sha256(&old)?, sha256(&new)?);
@@ -45,7 +47,24 @@ impl Replay {
             print("identical\n")?;
             return Ok(exit_code::EXPECTED);
         }
-        let mut message = format!("the histories differ: {}", first_difference(&old, &new)?);
+        let difference = first_difference(&old, &new)?;
+        if again.results.circumstances.interrupted {
+            return Err(Error::failure("the replay was interrupted: nothing can be said"));
+        }
+        if let Difference::OldWasCut(entries) = difference {
+            print(&format!(
+                "identical as far as it goes: the run broke off after {entries} entries\n"
+            ))?;
+            return Ok(exit_code::EXPECTED);
+        }
+        if before.is_some_and(|it| it.circumstances.interrupted) {
+            return Err(Error::failure(format!(
+                "the run was interrupted by hand, which no replay does at the same moment: \
+                 {difference}"
+            ))
+            .hint("`perjury check RUN` judges what was recorded"));
+        }
+        let mut message = format!("the histories differ: {difference}");
         let version = env!("CARGO_PKG_VERSION");
         if test.perjury_version != version {
             message += &format!(
@@ -65,19 +84,50 @@ fn sha256(path: &Path) -> Result<String, Error> {
     Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-fn first_difference(old: &Path, new: &Path) -> Result<String, Error> {
-    let (mut old, mut new) = (arrow::entries(old)?, arrow::entries(new)?);
-    for index in 0_u64.. {
-        let (old, new) = (old.next().transpose()?, new.next().transpose()?);
-        if old == new && old.is_none() {
-            break;
-        }
-        if old != new {
-            let shown = |entry: Option<perjury_history::Entry>| {
-                entry.map_or("the end".to_owned(), |it| show::line(&it).to_string())
-            };
-            return Ok(format!("entry {index} was\n  {}\nand is\n  {}", shown(old), shown(new)));
+/// The folder of all runs that a run is in, if it still is where it was made.
+fn runs_beside(folder: &RunFolder, test: &str) -> PathBuf {
+    // A link like `runs/latest` leads there.
+    let real = folder.path().canonicalize().unwrap_or_else(|_| folder.path().to_owned());
+    let of_test = real.parent().filter(|it| it.file_name().is_some_and(|name| name == test));
+    of_test.and_then(Path::parent).unwrap_or(Path::new("runs")).to_owned()
+}
+
+enum Difference {
+    /// At this entry: how the old one is shown, and the new one.
+    Entry(usize, String, String),
+    /// None in the old one's entries, after which it breaks off as a killed run's does.
+    OldWasCut(usize),
+    /// None in the entries.
+    Bytes,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Difference::Entry(index, old, new) => {
+                write!(f, "entry {index} was\n  {old}\nand is\n  {new}")
+            }
+            Difference::OldWasCut(entries) => write!(f, "the old one ends after {entries} entries"),
+            Difference::Bytes => f.write_str("the entries are the same, the files' bytes are not"),
         }
     }
-    Ok("the entries are the same, the files' bytes are not".to_owned())
+}
+
+fn first_difference(old: &Path, new: &Path) -> Result<Difference, Error> {
+    let (mut olds, mut news) = (arrow::entries(old)?, arrow::entries(new)?);
+    for index in 0.. {
+        let (old, new) = (olds.next().transpose()?, news.next().transpose()?);
+        match (&old, &new) {
+            (None, None) => break,
+            (None, Some(_)) if !olds.complete() => return Ok(Difference::OldWasCut(index)),
+            _ if old == new => {}
+            _ => {
+                let shown = |entry: Option<Entry>| {
+                    entry.map_or("the end".to_owned(), |it| show::line(&it).to_string())
+                };
+                return Ok(Difference::Entry(index, shown(old), shown(new)));
+            }
+        }
+    }
+    Ok(Difference::Bytes)
 }

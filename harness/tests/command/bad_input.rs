@@ -60,9 +60,11 @@ fn figures_out_of_range_are_refused() {
     for (setting, complaint) in cases {
         place.refuses(&["run", "--test", "consensus", "--set", setting], 64, complaint);
     }
+    let deep = format!("{}b=1", "a.".repeat(50_000));
+    place.refuses(&["run", "--set", &deep], 64, "expected a setting's name, found `a.a.");
     place.write("name.toml", "[[test]]\nname = '../../etc'\nstore = 'replica'");
     place.refuses(&["run", "name.toml"], 64, "expected a test's name of letters");
-    place.refuses(&["run", "--seed", "5..1"], 64, "or a range like `1..100`");
+    place.refuses(&["run", "--seed", "5..1"], 64, "or a range like `1..100`, found `5..1`");
     place.refuses(&["run", "--store", "etcd"], 64, "expected a store (replica), found `etcd`");
 }
 

@@ -69,3 +69,18 @@ fn a_link_is_followed_before_replay_moves_it() {
         .expect("it can be written");
     place.refuses(&["replay", "runs/latest"], 3, "the histories differ");
 }
+
+#[test]
+fn a_copied_or_killed_run_is_replayed_where_the_user_is() {
+    let place = Place::new();
+    let run = place.short_run();
+    let copy = place.path("copy");
+    std::fs::create_dir(&copy).expect("it can be made");
+    std::fs::copy(run.join("test.json"), copy.join("test.json")).expect("it can be copied");
+    let history = std::fs::read(run.join("history.arrow")).expect("a history");
+    std::fs::write(copy.join("history.arrow"), &history[..history.len() / 2]).expect("it can be");
+    let called = place.perjury(&["replay", "copy"]);
+    assert_eq!(called.code, 0, "{}{}", called.stdout, called.stderr);
+    assert!(called.stdout.contains("  runs/consensus/"), "{}", called.stdout);
+    assert!(called.stdout.contains("identical as far as it goes"), "{}", called.stdout);
+}

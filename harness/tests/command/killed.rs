@@ -103,3 +103,29 @@ fn a_campaign_that_was_interrupted_is_not_as_expected() {
     assert!(interrupted.expect("there is a kill command").success());
     assert_eq!(run.child.wait().expect("it ends").code(), Some(2), "two runs were not begun");
 }
+
+#[test]
+fn a_run_that_waits_for_its_next_operation_can_be_interrupted() {
+    let place = Place::new();
+    let long = ["--store", "replica", "--time-limit", "8000h", "--rate", "1e-9"];
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("perjury"));
+    command.arg("run").args(long).current_dir(place.path(""));
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+    let patience = Instant::now() + Duration::from_secs(120);
+    while !place.path("runs/replica").exists() {
+        assert!(Instant::now() < patience, "the run does not begin");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // It is a matter of hours until the first operation, simulated as they are.
+    std::thread::sleep(Duration::from_millis(300));
+    let interrupted = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(interrupted.expect("there is a kill command").success());
+    while child.try_wait().expect("a child").is_none() {
+        if Instant::now() >= patience {
+            let _ = child.kill();
+            panic!("the interrupt was not heard");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(child.wait().expect("it ended").code(), Some(2), "there was nothing to judge");
+}
