@@ -47,7 +47,7 @@ pub fn summary_sentence(analysis: &Analysis) -> String {
             Judgement::Unknown(reason) => {
                 format!("No violation was found, but {}.", reason.trim_end_matches('.'))
             }
-            _ => "Everything that was promised held.".into(),
+            _ => "No violation was found: everything that was judged held.".into(),
         };
     };
     let names: Vec<_> = undecided.iter().map(|(model, _)| model).collect();
@@ -210,7 +210,10 @@ mod tests {
     #[test]
     fn nothing_wrong() {
         let valid = analysis(&[(Model::Durable, Judgement::Valid)], vec![]);
-        assert_eq!(summary_sentence(&valid), "Everything that was promised held.");
+        assert_eq!(
+            summary_sentence(&valid),
+            "No violation was found: everything that was judged held."
+        );
         assert_eq!(summary_sentence(&Analysis::default()), "Nothing was checked.");
     }
 
