@@ -98,6 +98,11 @@ pub struct Expectations {
 pub struct Violation(String);
 
 impl Violation {
+    /// Of a model.
+    pub fn of(model: Model) -> Self {
+        Violation(model.name().to_owned())
+    }
+
     /// The name.
     pub fn name(&self) -> &str {
         &self.0

@@ -3,12 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use perjury_checkers::{AnomalyKind, Model};
 use perjury_history::{History, arrow};
 use serde::Serialize;
 
+use super::colors::Colors;
 use super::{complain, print_verdict, table};
 use crate::analysis::{Circumstances, Results, analyse, save};
-use crate::campaign::{Expectations, Named, TestPlan, TestSettings};
+use crate::campaign::{Expectations, Named, TestPlan, TestSettings, Violation};
 use crate::error::Error;
 use crate::exit_code;
 use crate::expectation;
@@ -19,7 +21,8 @@ use crate::run_folder::{RunFolder, read_json};
 /// Judge saved histories again: run folders, or `history.arrow` files of anybody
 ///
 /// A run folder is judged against its test's expectations, and its results and report are written
-/// anew. Of a bare history no violation is expected.
+/// anew. Of a bare history no violation is expected. With `--model` only these models count, and
+/// nothing is written.
 #[derive(Debug, Args)]
 pub(super) struct Check {
     /// Run folders or history files
@@ -28,6 +31,9 @@ pub(super) struct Check {
     /// Workload whose checkers judge bare histories
     #[arg(long, value_name = "WORKLOAD", default_value = "register")]
     workload: String,
+    /// Judge only this model (may be repeated; see `perjury list models`)
+    #[arg(long = "model", value_name = "MODEL")]
+    models: Vec<Model>,
     /// Print a summary for machines to standard output
     #[arg(long)]
     json: bool,
@@ -70,14 +76,14 @@ impl Check {
     }
 
     fn check(&self, path: &Path) -> Result<Checked, Error> {
-        let (history, results) = if is_run(path) { again(path)? } else { self.bare(path)? };
+        let (history, results) = if is_run(path) { self.again(path)? } else { self.bare(path)? };
         Ok(Checked {
             path: path.to_owned(),
             exit_code: results.outcome.exit_code,
             verdict: results.analysis.judgement().name().to_owned(),
             violations: expectation::kinds(&results.analysis)
                 .into_iter()
-                .map(perjury_checkers::AnomalyKind::name)
+                .map(AnomalyKind::name)
                 .collect(),
             unmet: results.unmet(),
             sentence: results.sentence,
@@ -92,8 +98,37 @@ impl Check {
             toml::from_str("name = \"check\"\nstore = \"replica\"").map_err(Error::failure)?;
         settings.workload = Named::plain(&self.workload);
         let plan = TestPlan::new(&settings, 0)?;
-        let nothing = Expectations::default();
-        let results = analyse(&recording.history, &plan, &nothing, Circumstances::default())?;
+        let expect = self.wanted().unwrap_or_default();
+        let results = analyse(&recording.history, &plan, &expect, Circumstances::default())?;
+        Ok((recording.history, results))
+    }
+
+    /// What `--model` asks for, if anything.
+    fn wanted(&self) -> Option<Expectations> {
+        let models = self.models.clone();
+        let others = Model::ALL.into_iter().filter(|model| !models.contains(model));
+        let known = others.map(Violation::of).collect();
+        (!models.is_empty()).then_some(Expectations { models, known, ..Expectations::default() })
+    }
+
+    /// Judges a run again and writes its results and report anew. What only the run itself could know
+    /// is kept.
+    fn again(&self, path: &Path) -> Result<(History, Results), Error> {
+        let folder = RunFolder::open(path)?;
+        let test = folder.read_test()?;
+        let plan = TestPlan::new(&test.test, test.seed)?;
+        let recording = arrow::read(folder.history())?;
+        warn_if_cut(&folder.history(), &recording);
+        // Of a killed run, or where they are damaged, there are none.
+        let before: Option<Results> = read_json(&folder.results()).ok();
+        let mut circumstances = before.map(|it| it.circumstances).unwrap_or_default();
+        circumstances.interrupted |= !recording.complete;
+        if let Some(expect) = self.wanted() {
+            let results = analyse(&recording.history, &plan, &expect, circumstances)?;
+            return Ok((recording.history, results));
+        }
+        let mut results = analyse(&recording.history, &plan, &test.test.expect, circumstances)?;
+        results.add_failures(save(&folder, &test, &plan, &recording.history, &results));
         Ok((recording.history, results))
     }
 }
@@ -104,23 +139,6 @@ fn is_run(path: &Path) -> bool {
     let other_history = path.extension().is_some_and(|it| it == "arrow")
         && path.file_name().is_some_and(|name| name != "history.arrow");
     path.is_dir() || !other_history && path.with_file_name("test.json").is_file()
-}
-
-/// Judges a run again and writes its results and report anew. What only the run itself could know
-/// is kept.
-fn again(path: &Path) -> Result<(History, Results), Error> {
-    let folder = RunFolder::open(path)?;
-    let test = folder.read_test()?;
-    let plan = TestPlan::new(&test.test, test.seed)?;
-    let recording = arrow::read(folder.history())?;
-    warn_if_cut(&folder.history(), &recording);
-    // Of a killed run, or where they are damaged, there are none.
-    let before: Option<Results> = read_json(&folder.results()).ok();
-    let mut circumstances = before.map(|it| it.circumstances).unwrap_or_default();
-    circumstances.interrupted |= !recording.complete;
-    let mut results = analyse(&recording.history, &plan, &test.test.expect, circumstances)?;
-    results.add_failures(save(&folder, &test, &plan, &recording.history, &results));
-    Ok((recording.history, results))
 }
 
 fn warn_if_cut(path: &Path, recording: &arrow::Recording) {
@@ -150,5 +168,5 @@ fn text(checked: &[Checked]) -> String {
         }
         rows.push(vec![path, one.operations.to_string(), one.verdict.clone(), violations]);
     }
-    format!("{}\n{sentences}", table::render(&rows))
+    format!("{}\n{sentences}", table::render(&rows, Colors::of_stdout()))
 }

@@ -4,6 +4,7 @@ use clap::{Args, ValueEnum};
 use perjury_checkers::{AnomalyKind, Model};
 use perjury_nemesis::FaultKind;
 
+use super::colors::Colors;
 use super::{print, table};
 use crate::error::Error;
 use crate::exit_code;
@@ -57,7 +58,11 @@ impl What {
                 let mut rows: Vec<_> = checkers
                     .map(|it| {
                         let models: Vec<_> = it.models().iter().map(|it| it.name()).collect();
-                        (it.name().to_owned(), models.join(", "))
+                        let decides = match models.as_slice() {
+                            [] => "measures only".to_owned(),
+                            models => models.join(", "),
+                        };
+                        (it.name().to_owned(), decides)
                     })
                     .collect();
                 rows.sort();
@@ -75,7 +80,7 @@ impl What {
         };
         let header = vec![heading.to_owned(), String::new()];
         let rows = rows.into_iter().map(|(name, about)| vec![name, about]);
-        table::render(&std::iter::once(header).chain(rows).collect::<Vec<_>>())
+        table::render(&std::iter::once(header).chain(rows).collect::<Vec<_>>(), Colors::Off)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The `perjury` command: one file per subcommand.
 
 mod check;
+mod colors;
 mod completions;
 mod list;
 mod replay;

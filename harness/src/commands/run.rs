@@ -14,6 +14,7 @@ use perjury_checkers::{AnomalyKind, Judgement, Model};
 use perjury_reports::{CampaignFacts, CampaignRow, campaign_page};
 use serde::Serialize;
 
+use super::colors::Colors;
 use super::{complain, print_verdict, table};
 use crate::campaign::{Campaign, FIRST_LOOK, Overrides, RUNS_MAX, TestPlan, load};
 use crate::controller;
@@ -347,6 +348,7 @@ fn row(plan: &TestPlan, runs: &Path, interrupt: &Interrupt) -> Row {
 const ROWS_SHOWN: usize = 30;
 
 fn summary_text(rows: &[Row], not_begun: usize, code: u8, seconds: f64) -> String {
+    let colors = Colors::of_stdout();
     let mut cells = vec![
         ["test", "seed", "operations", "verdict", "violations", "as expected"]
             .map(str::to_owned)
@@ -371,7 +373,8 @@ fn summary_text(rows: &[Row], not_begun: usize, code: u8, seconds: f64) -> Strin
             expected.to_owned(),
         ]);
     }
-    let mut text = if cells.len() > 1 { table::render(&cells) + "\n" } else { String::new() };
+    let mut text =
+        if cells.len() > 1 { table::render(&cells, colors) + "\n" } else { String::new() };
     let tests: BTreeSet<&str> = rows.iter().map(|row| row.test.as_str()).collect();
     for row in rows.iter().filter(|row| !brief || row.exit_code != exit_code::EXPECTED) {
         let name = if tests.len() == rows.len() {
@@ -392,6 +395,7 @@ fn summary_text(rows: &[Row], not_begun: usize, code: u8, seconds: f64) -> Strin
         exit_code::INCONCLUSIVE => "inconclusive",
         _ => "failed",
     };
+    let said = colors.paint(said);
     let total = rows.len() + not_begun;
     let _ = write!(text, "\n{said}: {expected} of {total} runs as expected, in {seconds:.1} s");
     if not_begun > 0 {

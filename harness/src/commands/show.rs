@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use perjury_history::{Entry, Key, Process, arrow, show};
 
+use crate::campaign::Duration;
 use crate::error::Error;
 use crate::exit_code;
 use crate::progress::say;
@@ -16,12 +17,18 @@ use crate::run_folder::RunFolder;
 pub(super) struct Show {
     /// Run folder or history file
     run: PathBuf,
-    /// Only operations on this key
+    /// Only operations on this key, and faults
     #[arg(long, value_name = "KEY", allow_negative_numbers = true)]
     key: Option<Key>,
-    /// Only operations of this process
+    /// Only operations of this process, and faults
     #[arg(long, value_name = "NUMBER")]
     process: Option<u32>,
+    /// Only what happened at this time of the run or later: `12s`, `1m30s`
+    #[arg(long, value_name = "DURATION")]
+    from: Option<Duration>,
+    /// Only what happened before this time of the run
+    #[arg(long, value_name = "DURATION")]
+    until: Option<Duration>,
     /// Only faults
     #[arg(long, conflicts_with_all = ["key", "process"])]
     faults: bool,
@@ -53,6 +60,12 @@ impl Show {
     }
 
     fn wants(&self, entry: &Entry) -> bool {
+        let time_ns = entry.time_ns();
+        if self.from.is_some_and(|from| time_ns < from.ns)
+            || self.until.is_some_and(|until| time_ns >= until.ns)
+        {
+            return false;
+        }
         match entry {
             Entry::Fault(_) => true,
             Entry::Operation(event) => {

@@ -11,6 +11,7 @@ fn the_first_look_goes_as_expected_and_ends_with_the_path_of_its_report() {
         assert!(called.stdout.contains(test), "{test} in {}", called.stdout);
     }
     assert!(called.stdout.contains("as expected: 5 of 5 runs"), "{}", called.stdout);
+    assert!(!called.stdout.contains('\u{1b}'), "no colours in a pipe: {}", called.stdout);
     let report = place.path(called.stdout.lines().last().expect("it printed something"));
     let page = std::fs::read_to_string(&report).expect("the report is where it says");
     assert!(page.contains("async-failover"), "the campaign's page names its tests");
@@ -76,4 +77,29 @@ fn a_test_can_be_made_of_flags_and_a_matrix() {
     // The command line has the last word.
     let called = place.perjury(&["run", "matrix.toml", "--nodes", "1", "--nemesis", "kill"]);
     assert!(called.stdout.contains("1 of 1 runs"), "{}{}", called.stdout, called.stderr);
+}
+
+#[test]
+fn only_the_models_that_are_asked_for_count() {
+    let place = Place::new();
+    assert_eq!(place.perjury(&["run", "--test", "any-follower", "--time-limit", "5s"]).code, 0);
+    let history = place.path("runs/latest/history.arrow");
+    std::fs::copy(&history, place.path("bare.arrow")).expect("it can be copied");
+    let results = std::fs::read(place.path("runs/latest/results.json")).expect("results");
+    for path in ["bare.arrow", "runs/latest"] {
+        let check = |model: &str| place.perjury(&["check", path, "--model", model]).code;
+        assert_eq!((check("linearizable"), check("durable"), check("nonsense")), (1, 0, 64));
+    }
+    let after = std::fs::read(place.path("runs/latest/results.json")).expect("results");
+    assert!(after == results, "nothing was written");
+}
+
+#[test]
+fn a_span_of_a_history_can_be_shown() {
+    let place = Place::new();
+    place.short_run();
+    let shown = place.perjury(&["show", "runs/latest", "--from", "1s", "--until", "1500ms"]).stdout;
+    let times: Vec<f64> =
+        shown.lines().filter_map(|line| line.split_whitespace().next()?.parse().ok()).collect();
+    assert!(times.len() > 100 && times.iter().all(|time| (1.0..1.5).contains(time)), "{times:?}");
 }
