@@ -32,6 +32,16 @@ pub struct Circumstances {
 }
 
 impl Circumstances {
+    /// What the course of the run alone would make of its exit code: one that was broken off
+    /// vouches for nothing.
+    fn exit_code(&self) -> u8 {
+        match (self.problems.is_empty(), self.interrupted) {
+            (false, _) => exit_code::FAILURE,
+            (true, true) => exit_code::INCONCLUSIVE,
+            (true, false) => exit_code::EXPECTED,
+        }
+    }
+
     /// Whether the run took its whole course, so that what was not found in it counts as absent.
     fn whole_course(&self) -> bool {
         self.problems.is_empty() && !self.interrupted
@@ -75,7 +85,7 @@ impl Results {
     pub fn unmet(&self) -> Vec<String> {
         let unmet = self.outcome.expectations.iter().filter(|expectation| !expectation.met);
         let unmet = unmet.map(|it| format!("{}: {}", it.text, it.detail));
-        unmet.chain(self.failures().cloned()).collect()
+        unmet.chain(self.notes()).collect()
     }
 
     /// What a reader of the report must know besides the verdict.
@@ -104,9 +114,7 @@ pub fn analyse(
         plan.workload.checkers().into_iter().map(guarded).collect();
     let analysis = caught("the analysis", || Analysis::of(history, &checkers, &context))?;
     let outcome = expectation::judge(expect, &analysis, circumstances.whole_course());
-    let failed_before = circumstances.problems.is_empty().then_some(exit_code::EXPECTED);
-    let exit_code =
-        exit_code::merge(outcome.exit_code, failed_before.unwrap_or(exit_code::FAILURE));
+    let exit_code = exit_code::merge(outcome.exit_code, circumstances.exit_code());
     let mut results = Results {
         format: FORMAT,
         sentence: summary_sentence(&analysis),

@@ -153,15 +153,7 @@ impl RunFolder {
     /// # Errors
     /// If it is missing, damaged or of another version.
     pub fn read_test(&self) -> Result<TestFile, Error> {
-        let file: TestFile = read_json(&self.test())?;
-        match file.format {
-            FORMAT => Ok(file),
-            found => Err(Error::usage(format!(
-                "{}: expected format {FORMAT}, found {found}",
-                self.test().display()
-            ))
-            .hint("use the version of perjury that made the run")),
-        }
+        read_json(&self.test())
     }
 
     /// Lets `runs/latest` point here. It is a convenience, so failing to is no failure of the run.
@@ -188,14 +180,22 @@ impl RunFolder {
     }
 }
 
-/// Reads a JSON file.
+/// Reads a JSON file of a run.
 ///
 /// # Errors
-/// If it is missing or not what is expected there.
+/// If it is missing, damaged or of another version.
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
     let text = fs::read(path)
         .map_err(|error| Error::usage(format!("failed to read {}: {error}", path.display())))?;
-    serde_json::from_slice(&text).map_err(|error| {
+    // The version first: what another version wrote need not have this one's fields.
+    let value = serde_json::from_slice::<serde_json::Value>(&text);
+    let format = value.as_ref().ok().and_then(|value| value.get("format"));
+    if let Some(found) = format.filter(|format| **format != FORMAT) {
+        let path = path.display();
+        return Err(Error::usage(format!("{path}: expected format {FORMAT}, found {found}"))
+            .hint("use the version of perjury that made the run"));
+    }
+    value.and_then(serde_json::from_value).map_err(|error| {
         Error::usage(format!("{}: expected a file that perjury wrote: {error}", path.display()))
     })
 }

@@ -1,5 +1,6 @@
 //! From a file and flags to a [`Campaign`].
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -48,6 +49,7 @@ pub fn load(source: &str, text: &str, overrides: &Overrides) -> Result<Campaign,
         Error::usage(format!("{source}: {}", with_suggestion(&error.to_string())))
     })?;
     let mut plans = Vec::new();
+    let mut names = BTreeSet::new();
     for (index, test) in file.test.into_iter().enumerate() {
         let place = |problem: &str| {
             Error::usage(format!("{source}: test {}: {}", index + 1, with_suggestion(problem)))
@@ -73,6 +75,10 @@ pub fn load(source: &str, text: &str, overrides: &Overrides) -> Result<Campaign,
                 continue;
             }
             let seeds = std::mem::take(&mut settings.seeds);
+            if !names.insert(settings.name.clone()) {
+                let problem = "expected every test to have a name of its own";
+                return Err(place(&format!("{problem}, found `{}` twice", settings.name)));
+            }
             if plans.len() + seeds.len() > RUNS_MAX {
                 return Err(place(&format!(
                     "expected at most {RUNS_MAX} runs in a campaign, found more; use fewer seeds, \

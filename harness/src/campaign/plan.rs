@@ -139,6 +139,13 @@ fn check_amounts(settings: &TestSettings) -> Result<(), Error> {
         return Err(refused(settings, &problem)
             .hint("lower `rate` or `time-limit`, or end the load by an `operation-limit`"));
     }
+    if let Some(late) = settings.script.iter().find(|scripted| scripted.at >= *time_limit) {
+        let problem = format!(
+            "expected the script's faults before the `time-limit` of {time_limit}, found `{}` at {}",
+            late.fault, late.at
+        );
+        return Err(refused(settings, &problem));
+    }
     if !settings.nemesis.is_empty() && time_limit.ns / FAULTS_MAX >= interval.ns {
         let problem = format!(
             "expected at most {FAULTS_MAX} faults, found a `nemesis-interval` of {interval} for \

@@ -150,7 +150,7 @@ pub struct TestSettings {
     #[serde(default = "register")]
     pub workload: Named,
     /// Where the nodes live.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lab")]
     pub lab: LabSettings,
     /// Faults to choose from.
     #[serde(default)]
@@ -221,6 +221,13 @@ impl TestSettings {
             duration_ns: self.nemesis_duration.ns,
         }
     }
+}
+
+/// Settings without a `kind` are the simulated lab's: there is no need to name what is the default.
+fn lab<'de, D: Deserializer<'de>>(deserializer: D) -> Result<LabSettings, D::Error> {
+    let mut named = serde_json::Map::deserialize(deserializer)?;
+    named.entry("kind").or_insert_with(|| "simulated".into());
+    LabSettings::deserialize(serde_json::Value::Object(named)).map_err(serde::de::Error::custom)
 }
 
 fn register() -> Named {

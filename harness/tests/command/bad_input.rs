@@ -41,6 +41,8 @@ fn figures_out_of_range_are_refused() {
         ("workload.keys=0", "expected `keys` to be at least 1"),
         ("nemesis=['kill@n9']", "`kill@n9` is aimed at n9, and there are only n1 to n5"),
         ("lab={kind='simulated',network={loss-ppm=2000000}}", "expected at most 1000000"),
+        ("lab.network.loss-ppm=2000000", "expected at most 1000000"),
+        ("lab.netwrk.loss-ppm=2", "did you mean `network`?"),
         ("store.acknowledge={semi-sync=9}", "semi-sync"),
         ("lab={kind='simulated',disk={sync-max-us=9000000000000000000}}", "sync-max-us <= "),
         ("concurrency=100000", "expected `concurrency` to be from 1 to 10000"),
@@ -60,6 +62,12 @@ fn figures_out_of_range_are_refused() {
     for (setting, complaint) in cases {
         place.refuses(&["run", "--test", "consensus", "--set", setting], 64, complaint);
     }
+    let late = "script=[{ at='99s', fault='kill', lasts='1s' }]";
+    let complaint = "expected the script's faults before the `time-limit` of 30s, found `kill`";
+    place.refuses(&["run", "--test", "any-follower", "--set", late], 64, complaint);
+    let test = "[[test]]\nname = 'x'\nstore = 'replica'\n";
+    place.write("twice.toml", format!("{test}{test}"));
+    place.refuses(&["run", "twice.toml"], 64, "found `x` twice");
     let deep = format!("{}b=1", "a.".repeat(50_000));
     place.refuses(&["run", "--set", &deep], 64, "expected a setting's name, found `a.a.");
     place.write("name.toml", "[[test]]\nname = '../../etc'\nstore = 'replica'");

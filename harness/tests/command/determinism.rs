@@ -10,7 +10,7 @@ use perjury::interrupt::Interrupt;
 /// The history's bytes of every test of the first look with one seed, in a world of its own.
 fn histories(runs: &Path, seed: u64) -> Vec<Vec<u8>> {
     let settings = vec![
-        ("time-limit".to_owned(), "8s".into()),
+        ("time-limit".to_owned(), "10s".into()),
         ("seeds".to_owned(), toml::Value::Array(vec![toml::Value::Integer(seed as i64)])),
         // Whatever the tests expect, some of it does not happen in so short a time.
         ("expect".to_owned(), toml::Value::Table(toml::Table::new())),

@@ -76,7 +76,7 @@ fn an_interrupted_run_is_healed_saved_and_judged() {
     let interrupted = Command::new("kill").args(["-INT", &run.child.id().to_string()]).status();
     assert!(interrupted.expect("there is a kill command").success());
     let ended = run.child.wait().expect("it ends");
-    assert_eq!(ended.code(), Some(0));
+    assert_eq!(ended.code(), Some(2), "a run that was cut short vouches for nothing");
     assert!(run.folder.join("report.html").is_file());
     let results = std::fs::read_to_string(run.folder.join("results.json")).expect("results");
     assert!(results.contains("\"interrupted\": true"));
