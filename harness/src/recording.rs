@@ -40,8 +40,10 @@ impl Recording {
 
     /// Records a client's event at the present time. Returns it as recorded.
     pub fn event(&self, mut event: Event) -> Event {
+        // The time is taken with the place in the record, so that it never goes back in it.
+        let mut open = self.open();
         event.time_ns = self.now_ns();
-        self.open().push(Entry::Operation(event.clone()));
+        open.push(Entry::Operation(event.clone()));
         event
     }
 
@@ -82,7 +84,8 @@ impl Open {
 
 impl perjury_nemesis::Record for Recording {
     fn fault(&self, mut event: FaultEvent) {
+        let mut open = self.open();
         event.time_ns = self.now_ns();
-        self.open().push(Entry::Fault(event));
+        open.push(Entry::Fault(event));
     }
 }
