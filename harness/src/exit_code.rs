@@ -6,7 +6,8 @@ pub const EXPECTED: u8 = 0;
 /// A violation that was not expected, or an expectation that was not met.
 pub const VIOLATION: u8 = 1;
 
-/// The verdict is not known: a bound was reached, or there was nothing to judge.
+/// The verdict is not known: a bound was reached, the run was cut short, or there was nothing to
+/// judge.
 pub const INCONCLUSIVE: u8 = 2;
 
 /// The harness or the lab failed.

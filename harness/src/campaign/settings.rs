@@ -3,6 +3,7 @@
 use perjury_checkers::{AnomalyKind, Model};
 use perjury_lab::simulated;
 use perjury_nemesis::{FaultSpec, Pace, Schedule, ScriptedFault};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Duration;
@@ -147,7 +148,7 @@ pub struct TestSettings {
     /// The system under test.
     pub store: Named,
     /// What clients do.
-    #[serde(default = "register")]
+    #[serde(default = "register", deserialize_with = "workload")]
     pub workload: Named,
     /// Where the nodes live.
     #[serde(default, deserialize_with = "lab")]
@@ -223,11 +224,24 @@ impl TestSettings {
     }
 }
 
-/// Settings without a `kind` are the simulated lab's: there is no need to name what is the default.
+/// A table without a `kind` is of the default one: there is no need to name it.
+fn of_kind<'de, T: DeserializeOwned, D: Deserializer<'de>>(
+    default: &str,
+    deserializer: D,
+) -> Result<T, D::Error> {
+    let mut value = serde_json::Value::deserialize(deserializer)?;
+    if let Some(table) = value.as_object_mut() {
+        table.entry("kind").or_insert_with(|| default.into());
+    }
+    T::deserialize(value).map_err(serde::de::Error::custom)
+}
+
 fn lab<'de, D: Deserializer<'de>>(deserializer: D) -> Result<LabSettings, D::Error> {
-    let mut named = serde_json::Map::deserialize(deserializer)?;
-    named.entry("kind").or_insert_with(|| "simulated".into());
-    LabSettings::deserialize(serde_json::Value::Object(named)).map_err(serde::de::Error::custom)
+    of_kind("simulated", deserializer)
+}
+
+fn workload<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Named, D::Error> {
+    of_kind("register", deserializer)
 }
 
 fn register() -> Named {

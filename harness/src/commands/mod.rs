@@ -23,7 +23,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0   everything as expected
   1   a violation, or an expectation that was not met (wins over all else)
-  2   inconclusive: a bound was reached, or there was nothing to judge
+  2   inconclusive: a bound was reached, the run was cut short, or there was nothing to judge
   3   the harness or the lab failed
   64  bad arguments, configuration or input files";
 

@@ -51,6 +51,16 @@ fn the_summary_for_machines_is_json() {
 }
 
 #[test]
+fn a_setting_of_a_default_needs_no_kind() {
+    let place = Place::new();
+    place.write("plain.toml", "[[test]]\nname = 'x'\nstore = 'replica'\ntime-limit = '2s'");
+    for setting in ["workload.keys=1", "lab.network.loss-ppm=1000"] {
+        let called = place.perjury(&["run", "plain.toml", "--set", setting]);
+        assert_eq!(called.code, 0, "{setting}: {}{}", called.stdout, called.stderr);
+    }
+}
+
+#[test]
 fn a_test_can_be_made_of_flags_and_a_matrix() {
     let place = Place::new();
     let flags = ["run", "--store", "replica", "--nemesis", "kill,pause@minority", "--nodes", "3"];
