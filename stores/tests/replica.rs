@@ -582,3 +582,28 @@ fn the_largest_figures_that_are_allowed_work() {
         });
     }
 }
+
+/// A node that lost its disk is a new follower: it gets a snapshot and the log from there on.
+#[test]
+fn a_wiped_node_is_rebuilt_from_a_snapshot_and_the_log() {
+    with(json!({ "snapshot-after": 20 }), |setup| async move {
+        let (leader, follower) = (setup.leader().await, setup.follower().await);
+        for value in 0..100 {
+            let written = setup.ask(leader, MicroOp::Write { key: value % 30, value }).await;
+            assert!(matches!(written, Answer::Ok { .. }), "{value}: {written:?}");
+        }
+        setup.lab.crash(follower);
+        setup.lab.wipe(follower);
+        setup.store.start(&setup.lab(), follower).await.expect("a simulated lab");
+        setup.lab.sleep_until(setup.lab.now_ns() + 2 * SECOND).await;
+        for key in 0..30 {
+            let newest = (0..100).rev().find(|value| value % 30 == key).expect("each was written");
+            let Answer::Ok { micro_ops, .. } = setup.ask(follower, MicroOp::inspect(key)).await
+            else {
+                panic!("{follower} does not answer for {key}");
+            };
+            let result = Some(Reading::Value(newest));
+            assert_eq!(micro_ops, [MicroOp::Inspect { key, result }]);
+        }
+    });
+}
