@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use perjury_checkers::{Analysis, Checker, Context, Judgement, Model, Verdict};
 use perjury_history::History;
 use perjury_reports::{RunFacts, RunReport, run_page, summary_sentence};
+use perjury_workloads::Workload;
 use serde::{Deserialize, Serialize};
 
 use crate::campaign::{Expectations, TestPlan};
@@ -102,7 +103,7 @@ impl Results {
 /// If the analysis itself panics; a checker that does costs only its own verdict.
 pub fn analyse(
     history: &History,
-    plan: &TestPlan,
+    workload: &dyn Workload,
     expect: &Expectations,
     circumstances: Circumstances,
 ) -> Result<Results, Error> {
@@ -110,8 +111,7 @@ pub fn analyse(
     let context = Context { out_of_time: &|| Instant::now() >= deadline, ..Context::default() };
     let panics = Arc::new(Mutex::new(Vec::new()));
     let guarded = |checker| Box::new(Guarded { checker, panics: panics.clone() }) as _;
-    let checkers: Vec<Box<dyn Checker>> =
-        plan.workload.checkers().into_iter().map(guarded).collect();
+    let checkers: Vec<Box<dyn Checker>> = workload.checkers().into_iter().map(guarded).collect();
     let analysis = caught("the analysis", || Analysis::of(history, &checkers, &context))?;
     let outcome = expectation::judge(expect, &analysis, circumstances.whole_course());
     let exit_code = exit_code::merge(outcome.exit_code, circumstances.exit_code());
@@ -196,7 +196,7 @@ fn facts(folder: &RunFolder, test: &TestFile, plan: &TestPlan, results: &Results
         test: test.test.name.clone(),
         store: format!("{}: {}", plan.store.name(), plan.store.describe()),
         workload: plan.workload.name().to_owned(),
-        lab: "simulated".to_owned(),
+        lab: test.test.lab.name().to_owned(),
         nodes: test.test.nodes,
         concurrency: test.test.concurrency,
         seed: test.seed,

@@ -64,7 +64,8 @@ pub fn run(plan: &TestPlan, runs: &Path, interrupt: &Interrupt) -> Result<Run, E
         // From here on nothing can lose the verdict.
         info!(operations = history.len(), "checking");
         circumstances.wall_ms = Some(began.elapsed().as_millis() as u64);
-        let mut results = analysis::analyse(&history, plan, &plan.settings.expect, circumstances)?;
+        let (workload, expect) = (plan.workload.as_ref(), &plan.settings.expect);
+        let mut results = analysis::analyse(&history, workload, expect, circumstances)?;
         results.add_failures(analysis::save(&folder, &test, plan, &history, &results));
         folder.link_latest(runs);
         results.failures().for_each(|failure| warn!("{failure}"));

@@ -49,6 +49,15 @@ pub enum LabSettings {
     Simulated(simulated::Settings),
 }
 
+impl LabSettings {
+    /// The name in files and reports.
+    pub fn name(&self) -> &'static str {
+        match self {
+            LabSettings::Simulated(_) => "simulated",
+        }
+    }
+}
+
 impl Default for LabSettings {
     fn default() -> Self {
         LabSettings::Simulated(simulated::Settings::default())

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use perjury_checkers::{AnomalyKind, Model};
 use perjury_history::{History, arrow};
+use perjury_workloads::{no_options, workload};
 use serde::Serialize;
 
 use super::colors::Colors;
 use super::{complain, print_verdict, table};
 use crate::analysis::{Circumstances, Results, analyse, save};
-use crate::campaign::{Expectations, Named, TestPlan, TestSettings, Violation};
+use crate::campaign::{Expectations, TestPlan, Violation};
 use crate::error::Error;
 use crate::exit_code;
 use crate::expectation;
@@ -94,12 +95,9 @@ impl Check {
     fn bare(&self, path: &Path) -> Result<(History, Results), Error> {
         let recording = arrow::read(path)?;
         warn_if_cut(path, &recording);
-        let mut settings: TestSettings =
-            toml::from_str("name = \"check\"\nstore = \"replica\"").map_err(Error::failure)?;
-        settings.workload = Named::plain(&self.workload);
-        let plan = TestPlan::new(&settings, 0)?;
-        let expect = self.wanted().unwrap_or_default();
-        let results = analyse(&recording.history, &plan, &expect, Circumstances::default())?;
+        let workload = workload(&self.workload, no_options()).map_err(Error::usage)?;
+        let (expect, circumstances) = (self.wanted().unwrap_or_default(), Circumstances::default());
+        let results = analyse(&recording.history, workload.as_ref(), &expect, circumstances)?;
         Ok((recording.history, results))
     }
 
@@ -117,6 +115,7 @@ impl Check {
         let folder = RunFolder::open(path)?;
         let test = folder.read_test()?;
         let plan = TestPlan::new(&test.test, test.seed)?;
+        let workload = plan.workload.as_ref();
         let recording = arrow::read(folder.history())?;
         warn_if_cut(&folder.history(), &recording);
         // Of a killed run, or where they are damaged, there are none.
@@ -124,10 +123,10 @@ impl Check {
         let mut circumstances = before.map(|it| it.circumstances).unwrap_or_default();
         circumstances.interrupted |= !recording.complete;
         if let Some(expect) = self.wanted() {
-            let results = analyse(&recording.history, &plan, &expect, circumstances)?;
+            let results = analyse(&recording.history, workload, &expect, circumstances)?;
             return Ok((recording.history, results));
         }
-        let mut results = analyse(&recording.history, &plan, &test.test.expect, circumstances)?;
+        let mut results = analyse(&recording.history, workload, &test.test.expect, circumstances)?;
         results.add_failures(save(&folder, &test, &plan, &recording.history, &results));
         Ok((recording.history, results))
     }
