@@ -191,7 +191,7 @@ pub fn save_report(
 }
 
 fn facts(folder: &RunFolder, test: &TestFile, plan: &TestPlan, results: &Results) -> RunFacts {
-    let settings = toml::to_string_pretty(&test.test).unwrap_or_else(|error| error.to_string());
+    let settings = test.test.campaign_text();
     RunFacts {
         test: test.test.name.clone(),
         store: format!("{}: {}", plan.store.name(), plan.store.describe()),
@@ -203,7 +203,11 @@ fn facts(folder: &RunFolder, test: &TestFile, plan: &TestPlan, results: &Results
         started_utc: test.started_utc.clone(),
         wall_ms: results.circumstances.wall_ms,
         perjury_version: test.perjury_version.clone(),
-        reproduce: vec![format!("perjury replay {}", folder.path().display())],
+        // Whoever has the page but not the folder saves the settings below as a campaign file.
+        reproduce: vec![
+            format!("perjury replay {}", folder.path().display()),
+            format!("perjury run {}.toml --seed {}", test.test.name, test.seed),
+        ],
         settings,
         expectations: results.outcome.expectations.clone(),
         notes: results.notes(),

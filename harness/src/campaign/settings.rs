@@ -210,6 +210,14 @@ pub struct TestSettings {
 }
 
 impl TestSettings {
+    /// The test as a campaign file of its own, every setting spelt out.
+    pub fn campaign_text(&self) -> String {
+        let test = toml::Value::try_from(self).map(|test| toml::Value::Array(vec![test]));
+        let file = test.map(|tests| toml::Table::from_iter([("test".to_owned(), tests)]));
+        // Everything in it came from such a file or can stand in one.
+        file.map_or_else(|error| error.to_string(), |file| file.to_string())
+    }
+
     /// When which faults happen.
     pub fn schedule(&self) -> Schedule {
         if !self.script.is_empty() {
@@ -295,4 +303,22 @@ fn sixty_seconds() -> Duration {
 
 fn first_seed() -> Vec<u64> {
     vec![1]
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::campaign::{FIRST_LOOK, Overrides, load};
+
+    #[test]
+    fn a_test_s_settings_are_a_campaign_that_runs_it_again() {
+        let campaign = load("first-look.toml", FIRST_LOOK, &Overrides::default());
+        for plan in campaign.expect("a good campaign").plans {
+            let text = plan.settings.campaign_text();
+            let again = load("again.toml", &text, &Overrides::default());
+            let again = again.unwrap_or_else(|error| panic!("{error} in\n{text}"));
+            let [same] = again.plans.as_slice() else { panic!("one test in\n{text}") };
+            assert_eq!(same.settings, plan.settings, "{text}");
+            assert_eq!(same.seed, plan.seed);
+        }
+    }
 }
