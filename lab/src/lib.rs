@@ -14,9 +14,11 @@
 //! - The simulated lab uses no operating-system clock, thread or randomness, and no floating point:
 //!   a seed means the same on every machine.
 //!
-//! Start reading at [`SimulatedLab`].
+//! Start reading at [`SimulatedLab`], then [`MachineLab`].
 
 mod clock;
+pub mod machines;
+pub mod remote;
 pub mod simulated;
 
 use std::sync::Arc;
@@ -24,7 +26,8 @@ use std::sync::Arc;
 use perjury_history::NodeId;
 
 pub use clock::Clock;
-pub use simulated::SimulatedLab;
+pub use machines::MachineLab;
+pub use simulated::{SimulatedLab, Stalled};
 
 /// Where the nodes of a run live.
 #[derive(Clone)]
@@ -32,6 +35,8 @@ pub use simulated::SimulatedLab;
 pub enum Lab {
     /// In this process, in virtual time.
     Simulated(SimulatedLab),
+    /// On real machines, in real time.
+    Machines(MachineLab),
 }
 
 impl Lab {
@@ -39,6 +44,7 @@ impl Lab {
     pub fn name(&self) -> &'static str {
         match self {
             Lab::Simulated(_) => "simulated",
+            Lab::Machines(lab) => lab.name(),
         }
     }
 
@@ -46,6 +52,7 @@ impl Lab {
     pub fn nodes(&self) -> Vec<NodeId> {
         match self {
             Lab::Simulated(lab) => lab.nodes(),
+            Lab::Machines(lab) => lab.nodes(),
         }
     }
 
@@ -53,6 +60,18 @@ impl Lab {
     pub fn clock(&self) -> Arc<dyn Clock> {
         match self {
             Lab::Simulated(lab) => Arc::new(lab.clone()),
+            Lab::Machines(lab) => Arc::new(lab.clone()),
+        }
+    }
+
+    /// Runs `main` to its end in the lab's time. Not to be called from within another such call.
+    ///
+    /// # Errors
+    /// If a simulated lab has nothing left to do while `main` still waits.
+    pub fn run<F: Future>(&self, main: F) -> Result<F::Output, Stalled> {
+        match self {
+            Lab::Simulated(lab) => lab.run(main),
+            Lab::Machines(lab) => Ok(lab.run(main)),
         }
     }
 }

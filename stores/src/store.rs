@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use perjury_history::{MicroOp, NodeId, Process, Version};
 use perjury_lab::Lab;
+use perjury_lab::machines::Footprint;
+use perjury_lab::remote::RemoteError;
 use thiserror::Error;
 
 /// What came of one operation.
@@ -68,6 +70,9 @@ pub enum StoreError {
         /// The lab that was given.
         found: String,
     },
+    /// A machine failed.
+    #[error(transparent)]
+    Machine(#[from] RemoteError),
     /// A node does not do what it was told.
     #[error("{node} cannot be told to {what}: {problem}")]
     Unreachable {
@@ -100,7 +105,12 @@ pub trait Store: Send + Sync {
     /// What it can do.
     fn capabilities(&self) -> Capabilities;
 
-    /// Puts it on a node; it does not run yet.
+    /// What it has on a machine: processes, ports, files. Nothing where it needs none.
+    fn footprint(&self) -> Footprint {
+        Footprint::default()
+    }
+
+    /// Puts it on a node; it does not run yet. What an earlier run left of it is erased.
     ///
     /// # Errors
     /// If the settings or the lab do not allow it.

@@ -1,0 +1,77 @@
+//! Reaching one machine: run, upload, download, stream.
+//!
+//! ```text
+//!   Command  --quoted in one place-->  Remote  -->  ssh2 | the system's ssh | this machine
+//! ```
+//!
+//! Everything that is done to a real node is done through a [`Remote`]. A [`Command`] is a list of
+//! arguments, never a line of text: [`quote`] is the only place where arguments become a line, and
+//! values reach a script as its positional parameters. What is secret goes by standard input, so it
+//! stands in no argument, log or file.
+//!
+//! Invariants
+//! - A command ends within its time-out, here and on the node.
+//! - Every error names the node and what to do about it.
+
+mod command;
+mod error;
+mod local;
+mod quote;
+
+use std::path::Path;
+
+use async_trait::async_trait;
+
+pub use command::{Command, Output};
+pub use error::RemoteError;
+pub use local::LocalRemote;
+pub use quote::{quote, quote_all};
+
+/// A way to one machine. Calls may be made from several tasks at once.
+#[async_trait]
+pub trait Remote: Send + Sync {
+    /// The machine's name, for messages.
+    fn name(&self) -> &str;
+
+    /// Runs a command to its end, whatever its exit status.
+    ///
+    /// # Errors
+    /// If the machine cannot be reached, or the command could not be started or outlived its
+    /// time-out (then it has been ended on the machine too).
+    async fn output(&self, command: &Command) -> Result<Output, RemoteError>;
+
+    /// Copies a file of this machine to `to`, whole or not at all, with these permission bits.
+    ///
+    /// # Errors
+    /// If either file or the machine fails.
+    async fn upload(&self, from: &Path, to: &str, mode: u32) -> Result<(), RemoteError>;
+
+    /// Copies the machine's file `from` to a file here; its length in bytes.
+    ///
+    /// # Errors
+    /// If either file or the machine fails.
+    async fn download(&self, from: &str, to: &Path) -> Result<u64, RemoteError>;
+
+    /// Runs a command and hands on what it writes to standard output as it comes.
+    ///
+    /// # Errors
+    /// As [`Remote::output`].
+    async fn stream(
+        &self,
+        command: &Command,
+        sink: &mut (dyn for<'a> FnMut(&'a [u8]) + Send),
+    ) -> Result<Output, RemoteError>;
+
+    /// Runs a command that must succeed; what it wrote to standard output, without white space at
+    /// its end.
+    ///
+    /// # Errors
+    /// As [`Remote::output`], and if it ends with another status than 0.
+    async fn run(&self, command: &Command) -> Result<String, RemoteError> {
+        let output = self.output(command).await?;
+        if output.status != 0 {
+            return Err(RemoteError::failed(self.name(), command, &output));
+        }
+        Ok(output.text().trim_end().to_owned())
+    }
+}
