@@ -20,6 +20,7 @@ mod clock;
 pub mod machines;
 pub mod remote;
 pub mod simulated;
+pub mod ssh;
 
 use std::sync::Arc;
 

@@ -1,5 +1,6 @@
 //! All ways to a machine, against this one: directly, and by an SSH server of our own.
 
+mod lab;
 mod server;
 mod ssh2;
 
