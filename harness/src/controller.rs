@@ -89,7 +89,7 @@ fn execute(
     let injector = SimulatedInjector::new(simulated.clone());
     for fault in plan.schedule.faults() {
         let refused = |reason| Error::usage(format!("`{fault}`: {reason}"));
-        injector.can(fault.kind()).map_err(refused)?;
+        injector.can(fault).map_err(refused)?;
     }
     to_the_end(&simulated, start(plan.store.as_ref(), &lab))??;
 
