@@ -13,6 +13,8 @@
 //!
 //! Start reading at [`Store`], then [`replica`].
 
+mod etcd;
+mod machines;
 mod registry;
 pub mod replica;
 mod store;
