@@ -3,12 +3,16 @@
 use serde::Deserializer;
 use serde::de::Deserialize;
 
+use crate::postgres::{PostgresSettings, PostgresStore};
 use crate::replica::ReplicaStore;
 use crate::{Store, StoreError};
 
 /// The names of all stores, each with what it is.
 pub fn names() -> &'static [(&'static str, &'static str)] {
-    &[("replica", "the embedded replicated store: every textbook mode and mistake is a setting")]
+    &[
+        ("postgres", "PostgreSQL with streaming replication and failover by an operator's hand"),
+        ("replica", "the embedded replicated store: every textbook mode and mistake is a setting"),
+    ]
 }
 
 /// The store of that name. `settings` is any map that serde can read.
@@ -21,10 +25,14 @@ pub fn store<'de, D: Deserializer<'de>>(
     settings: D,
     nodes: u32,
 ) -> Result<Box<dyn Store>, StoreError> {
+    let unreadable = |error: D::Error| StoreError::Settings(format!("store `{name}`: {error}"));
     match name {
+        "postgres" => {
+            let settings = PostgresSettings::deserialize(settings).map_err(unreadable)?;
+            Ok(Box::new(PostgresStore::new(settings, nodes)?))
+        }
         "replica" => {
-            let settings = perjury_replica::Settings::deserialize(settings)
-                .map_err(|error| StoreError::Settings(format!("store `{name}`: {error}")))?;
+            let settings = perjury_replica::Settings::deserialize(settings).map_err(unreadable)?;
             Ok(Box::new(ReplicaStore::new(settings, nodes)?))
         }
         _ => {
