@@ -3,6 +3,7 @@
 use serde::Deserializer;
 use serde::de::Deserialize;
 
+use crate::etcd::{EtcdSettings, EtcdStore};
 use crate::postgres::{PostgresSettings, PostgresStore};
 use crate::replica::ReplicaStore;
 use crate::{Store, StoreError};
@@ -10,6 +11,7 @@ use crate::{Store, StoreError};
 /// The names of all stores, each with what it is.
 pub fn names() -> &'static [(&'static str, &'static str)] {
     &[
+        ("etcd", "etcd 3.4: Raft, with linearizable or serializable reads"),
         ("postgres", "PostgreSQL with streaming replication and failover by an operator's hand"),
         ("replica", "the embedded replicated store: every textbook mode and mistake is a setting"),
     ]
@@ -27,6 +29,10 @@ pub fn store<'de, D: Deserializer<'de>>(
 ) -> Result<Box<dyn Store>, StoreError> {
     let unreadable = |error: D::Error| StoreError::Settings(format!("store `{name}`: {error}"));
     match name {
+        "etcd" => {
+            let settings = EtcdSettings::deserialize(settings).map_err(unreadable)?;
+            Ok(Box::new(EtcdStore::new(settings, nodes)?))
+        }
         "postgres" => {
             let settings = PostgresSettings::deserialize(settings).map_err(unreadable)?;
             Ok(Box::new(PostgresStore::new(settings, nodes)?))

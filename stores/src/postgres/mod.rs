@@ -42,10 +42,7 @@ use crate::{Capabilities, Client, Session, Store, StoreError};
 use client::PostgresClient;
 use connection::Endpoint;
 use operator::Operator;
-pub use settings::{
-    AtTimeOut, Isolation, PostgresSettings, Promotion, Reads, Replication, SynchronousCommit,
-    Writes,
-};
+pub(crate) use settings::PostgresSettings;
 
 /// Between two looks at whether the cluster serves.
 const READY_POLL: Duration = Duration::from_millis(200);
@@ -55,7 +52,7 @@ const FIRST: NodeId = NodeId(0);
 
 /// A cluster with one choice of settings.
 #[derive(Debug)]
-pub struct PostgresStore {
+pub(crate) struct PostgresStore {
     settings: Arc<PostgresSettings>,
     nodes: u32,
     /// A new one for each cluster: machines may stand in a network with others.
@@ -78,7 +75,7 @@ impl PostgresStore {
     /// # Errors
     /// If the settings contradict each other or the number of nodes, or this machine gives no
     /// randomness for a password.
-    pub fn new(settings: PostgresSettings, nodes: u32) -> Result<Self, StoreError> {
+    pub(crate) fn new(settings: PostgresSettings, nodes: u32) -> Result<Self, StoreError> {
         settings.check(nodes)?;
         let mut random = [0; 16];
         let read = File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut random));
@@ -126,6 +123,7 @@ impl Store for PostgresStore {
             functions: ["read", "write", "cas", "inspect"].into(),
             primaries: true,
             promotion: true,
+            membership: false,
         }
     }
 

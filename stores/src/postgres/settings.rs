@@ -7,38 +7,38 @@ use crate::StoreError;
 /// The store's settings. The defaults are PostgreSQL's own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct PostgresSettings {
+pub(crate) struct PostgresSettings {
     /// How many standbys a commit waits for, and which.
-    pub replication: Replication,
+    pub(crate) replication: Replication,
     /// How many standbys must acknowledge. By default one, with [`Replication::Quorum`] as many as
     /// make a majority together with the primary.
-    pub synchronous_standbys: Option<u32>,
+    pub(crate) synchronous_standbys: Option<u32>,
     /// What a commit waits for: PostgreSQL's `synchronous_commit`.
-    pub synchronous_commit: SynchronousCommit,
+    pub(crate) synchronous_commit: SynchronousCommit,
     /// The isolation level of transactions on the primary. Standbys know no `serializable`.
-    pub isolation: Isolation,
+    pub(crate) isolation: Isolation,
     /// Where a client reads.
-    pub reads: Reads,
+    pub(crate) reads: Reads,
     /// Where a client writes.
-    pub writes: Writes,
+    pub(crate) writes: Writes,
     /// How long a session waits for its node to reach what it has seen before it turns to the
     /// primary, in milliseconds. For [`Reads::Session`].
-    pub session_wait_ms: u64,
+    pub(crate) session_wait_ms: u64,
     /// What a client does about a statement that has taken too long.
-    pub at_time_out: AtTimeOut,
+    pub(crate) at_time_out: AtTimeOut,
     /// Whether the old primary is stopped, if it can be reached, before another is promoted, and
     /// a primary that was replaced while it was down comes back as a standby.
-    pub fencing: bool,
+    pub(crate) fencing: bool,
     /// What an operator has a standby do before it is promoted.
-    pub promotion: Promotion,
+    pub(crate) promotion: Promotion,
     /// Whether pages carry checksums.
-    pub checksums: bool,
+    pub(crate) checksums: bool,
     /// How many connections a node takes.
-    pub max_connections: u32,
+    pub(crate) max_connections: u32,
     /// The port of every node.
-    pub port: u16,
+    pub(crate) port: u16,
     /// Where the server's programs are.
-    pub programs: String,
+    pub(crate) programs: String,
 }
 
 impl Default for PostgresSettings {
@@ -65,7 +65,7 @@ impl Default for PostgresSettings {
 /// Which standbys a commit waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Replication {
+pub(crate) enum Replication {
     /// None.
     Asynchronous,
     /// The first of the list that are connected: `FIRST k (...)`.
@@ -77,7 +77,7 @@ pub enum Replication {
 /// What a commit waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum SynchronousCommit {
+pub(crate) enum SynchronousCommit {
     /// Nothing: a crash loses acknowledged commits.
     Off,
     /// The primary's own disk.
@@ -93,7 +93,7 @@ pub enum SynchronousCommit {
 /// How far transactions are kept apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Isolation {
+pub(crate) enum Isolation {
     /// Every statement sees what was committed before it.
     ReadCommitted,
     /// Every transaction does: snapshot isolation.
@@ -105,7 +105,7 @@ pub enum Isolation {
 /// Where a client reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Reads {
+pub(crate) enum Reads {
     /// From the primary.
     Primary,
     /// From the node it talks to, whatever that has.
@@ -118,7 +118,7 @@ pub enum Reads {
 /// Where a client writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Writes {
+pub(crate) enum Writes {
     /// To the primary, which is looked up once for each connection.
     Primary,
     /// To the node it talks to. A standby refuses.
@@ -128,7 +128,7 @@ pub enum Writes {
 /// What a client does about a statement that has taken too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum AtTimeOut {
+pub(crate) enum AtTimeOut {
     /// It asks the server to cancel it, as drivers with a query time-out do. A commit that waits for
     /// standbys then becomes visible without them.
     Cancel,
@@ -139,7 +139,7 @@ pub enum AtTimeOut {
 /// What an operator has a standby do before it is promoted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Promotion {
+pub(crate) enum Promotion {
     /// Nothing.
     AtOnce,
     /// It gets what the most advanced standby has. Refused if so few standbys answer that an
@@ -152,7 +152,7 @@ impl PostgresSettings {
     ///
     /// # Errors
     /// If they do not; the message says what would.
-    pub fn check(&self, nodes: u32) -> Result<(), StoreError> {
+    pub(crate) fn check(&self, nodes: u32) -> Result<(), StoreError> {
         let refused = |text: String| Err(StoreError::Settings(format!("store `postgres`: {text}")));
         let waits = self.replication != Replication::Asynchronous;
         let commit = self.synchronous_commit;
