@@ -15,6 +15,7 @@
 
 mod etcd;
 mod machines;
+mod postgres;
 mod registry;
 pub mod replica;
 mod store;
