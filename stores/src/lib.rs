@@ -13,6 +13,8 @@
 //!
 //! Start reading at [`Store`], then [`replica`].
 
+mod machines;
+pub mod redis;
 mod registry;
 pub mod replica;
 mod store;

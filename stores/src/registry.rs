@@ -3,12 +3,16 @@
 use serde::Deserializer;
 use serde::de::Deserialize;
 
+use crate::redis::RedisStore;
 use crate::replica::ReplicaStore;
 use crate::{Store, StoreError};
 
 /// The names of all stores, each with what it is.
 pub fn names() -> &'static [(&'static str, &'static str)] {
-    &[("replica", "the embedded replicated store: every textbook mode and mistake is a setting")]
+    &[
+        ("redis", "Redis 7 with Sentinel: asynchronous replication, automatic failover"),
+        ("replica", "the embedded replicated store: every textbook mode and mistake is a setting"),
+    ]
 }
 
 /// The store of that name. `settings` is any map that serde can read.
@@ -22,15 +26,20 @@ pub fn store<'de, D: Deserializer<'de>>(
     nodes: u32,
 ) -> Result<Box<dyn Store>, StoreError> {
     match name {
-        "replica" => {
-            let settings = perjury_replica::Settings::deserialize(settings)
-                .map_err(|error| StoreError::Settings(format!("store `{name}`: {error}")))?;
-            Ok(Box::new(ReplicaStore::new(settings, nodes)?))
-        }
+        "redis" => Ok(Box::new(RedisStore::new(read(name, settings)?, nodes)?)),
+        "replica" => Ok(Box::new(ReplicaStore::new(read(name, settings)?, nodes)?)),
         _ => {
             let known: Vec<_> = names().iter().map(|(name, _)| *name).collect();
             let known = known.join(", ");
             Err(StoreError::Settings(format!("expected a store ({known}), found `{name}`")))
         }
     }
+}
+
+fn read<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    name: &str,
+    settings: D,
+) -> Result<T, StoreError> {
+    T::deserialize(settings)
+        .map_err(|error| StoreError::Settings(format!("store `{name}`: {error}")))
 }
