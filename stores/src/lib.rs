@@ -13,8 +13,9 @@
 //!
 //! Start reading at [`Store`], then [`replica`].
 
+mod etcd;
 mod machines;
-pub mod redis;
+mod redis;
 mod registry;
 pub mod replica;
 mod store;

@@ -3,13 +3,15 @@
 use serde::Deserializer;
 use serde::de::Deserialize;
 
-use crate::redis::RedisStore;
+use crate::etcd::{EtcdSettings, EtcdStore};
+use crate::redis::{RedisSettings, RedisStore};
 use crate::replica::ReplicaStore;
 use crate::{Store, StoreError};
 
 /// The names of all stores, each with what it is.
 pub fn names() -> &'static [(&'static str, &'static str)] {
     &[
+        ("etcd", "etcd 3.4: Raft, with linearizable or serializable reads"),
         ("redis", "Redis 7 with Sentinel: asynchronous replication, automatic failover"),
         ("replica", "the embedded replicated store: every textbook mode and mistake is a setting"),
     ]
@@ -25,21 +27,24 @@ pub fn store<'de, D: Deserializer<'de>>(
     settings: D,
     nodes: u32,
 ) -> Result<Box<dyn Store>, StoreError> {
+    let unreadable = |error: D::Error| StoreError::Settings(format!("store `{name}`: {error}"));
     match name {
-        "redis" => Ok(Box::new(RedisStore::new(read(name, settings)?, nodes)?)),
-        "replica" => Ok(Box::new(ReplicaStore::new(read(name, settings)?, nodes)?)),
+        "etcd" => {
+            let settings = EtcdSettings::deserialize(settings).map_err(unreadable)?;
+            Ok(Box::new(EtcdStore::new(settings, nodes)?))
+        }
+        "redis" => {
+            let settings = RedisSettings::deserialize(settings).map_err(unreadable)?;
+            Ok(Box::new(RedisStore::new(settings, nodes)?))
+        }
+        "replica" => {
+            let settings = perjury_replica::Settings::deserialize(settings).map_err(unreadable)?;
+            Ok(Box::new(ReplicaStore::new(settings, nodes)?))
+        }
         _ => {
             let known: Vec<_> = names().iter().map(|(name, _)| *name).collect();
             let known = known.join(", ");
             Err(StoreError::Settings(format!("expected a store ({known}), found `{name}`")))
         }
     }
-}
-
-fn read<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
-    name: &str,
-    settings: D,
-) -> Result<T, StoreError> {
-    T::deserialize(settings)
-        .map_err(|error| StoreError::Settings(format!("store `{name}`: {error}")))
 }

@@ -52,6 +52,8 @@ pub struct Capabilities {
     pub primaries: bool,
     /// Whether an operator can have a node take over as leader.
     pub promotion: bool,
+    /// Whether an operator can take nodes out of the cluster and add them again.
+    pub membership: bool,
 }
 
 /// A store could not be put on its lab, or did not come up.
@@ -137,6 +139,24 @@ pub trait Store: Send + Sync {
     /// If the node cannot be told to; that it does not come to lead is for others to see.
     async fn promote(&self, lab: &Lab, node: NodeId) -> Result<(), StoreError>;
 
+    /// Takes a node out of the cluster's membership, as an operator would: it is stopped, and its
+    /// data is erased if it can be reached.
+    ///
+    /// # Errors
+    /// If the cluster does not agree.
+    async fn remove_member(&self, _lab: &Lab, node: NodeId) -> Result<(), StoreError> {
+        Err(fixed_membership(node, "leave the cluster"))
+    }
+
+    /// Makes a node that was taken out a member again, with nothing of its earlier data, and starts
+    /// it.
+    ///
+    /// # Errors
+    /// If the cluster does not agree, or the node cannot be started.
+    async fn add_member(&self, _lab: &Lab, node: NodeId) -> Result<(), StoreError> {
+        Err(fixed_membership(node, "join the cluster"))
+    }
+
     /// Does what an operator must when every fault is healed, for stores that cannot help
     /// themselves (manual failover, say).
     ///
@@ -148,4 +168,9 @@ pub trait Store: Send + Sync {
 
     /// Opens a connection to a node.
     async fn connect(&self, lab: &Lab, node: NodeId, session: Session) -> Box<dyn Client>;
+}
+
+fn fixed_membership(node: NodeId, what: &'static str) -> StoreError {
+    let problem = "the store's membership cannot be changed".to_owned();
+    StoreError::Unreachable { node, what, problem }
 }

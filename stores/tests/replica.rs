@@ -540,7 +540,9 @@ fn what_reaches_the_disk_is_set() {
 
 #[test]
 fn settings_that_cannot_work_are_refused_with_a_reason() {
-    assert_eq!(refusal("replika", json!({}), 5), "expected a store (replica), found `replika`");
+    let unheard = refusal("replika", json!({}), 5);
+    assert!(unheard.starts_with("expected a store (") && unheard.contains("replica"), "{unheard}");
+    assert!(unheard.ends_with("found `replika`"), "{unheard}");
     let unknown = refusal("replica", json!({ "acknowlege": "async" }), 5);
     assert!(unknown.starts_with("store `replica`: unknown field `acknowlege`"), "{unknown}");
     assert!(unknown.contains("`acknowledge`"), "{unknown}");

@@ -73,7 +73,7 @@ fn figures_out_of_range_are_refused() {
     place.write("name.toml", "[[test]]\nname = '../../etc'\nstore = 'replica'");
     place.refuses(&["run", "name.toml"], 64, "expected a test's name of letters");
     place.refuses(&["run", "--seed", "5..1"], 64, "or a range like `1..100`, found `5..1`");
-    place.refuses(&["run", "--store", "etcd"], 64, "expected a store (replica), found `etcd`");
+    place.refuses(&["run", "--store", "replika"], 64, "found `replika`");
 }
 
 #[test]

@@ -15,11 +15,11 @@ use super::connection::Connection;
 use super::failure::Failure;
 use super::lineage::Lineage;
 use super::request::{self, Answered};
-use super::settings::{MasterLookup, Reads, Settings, Writes};
+use super::settings::{MasterLookup, Reads, RedisSettings, Writes};
 use crate::{Answer, Client, Session};
 
 pub(super) struct RedisClient {
-    settings: Settings,
+    pub(super) settings: RedisSettings,
     cluster: Arc<Cluster>,
     lineage: Arc<Mutex<Lineage>>,
     node: NodeId,
@@ -44,7 +44,7 @@ struct ToMaster {
 impl RedisClient {
     /// A client beside `node`. It connects when it is first used.
     pub(super) fn new(
-        settings: Settings,
+        settings: RedisSettings,
         cluster: Arc<Cluster>,
         lineage: Arc<Mutex<Lineage>>,
         node: NodeId,

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use super::settings::{AppendFsync, Settings};
+use super::settings::{AppendFsync, RedisSettings};
 
 /// How Sentinels call the master and its replicas.
 pub(super) const MASTER_NAME: &str = "perjury";
@@ -23,7 +23,7 @@ pub(super) struct Place<'a> {
 /// The server's. What it says goes to standard output, which is the daemon's log. Replicas and
 /// masters give each other up after five seconds of silence, so that a partition is noticed within
 /// a test.
-pub(super) fn server(settings: &Settings, place: &Place<'_>) -> String {
+pub(super) fn server(settings: &RedisSettings, place: &Place<'_>) -> String {
     let Place { address, follows, port, folder } = place;
     let appendfsync = match settings.appendfsync {
         AppendFsync::Always => "always",
@@ -55,7 +55,7 @@ min-replicas-max-lag {lag}
 
 /// The Sentinel's, which listens on `port` and watches the master at `master`.
 pub(super) fn sentinel(
-    settings: &Settings,
+    settings: &RedisSettings,
     nodes: u32,
     address: IpAddr,
     port: u16,

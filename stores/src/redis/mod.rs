@@ -41,7 +41,7 @@ use client::RedisClient;
 use cluster::{Cluster, SENTINEL_PORT, SERVER_PORT};
 use configuration::Place;
 use lineage::Lineage;
-pub use settings::{AppendFsync, MasterLookup, Reads, Settings, Writes};
+pub(crate) use settings::RedisSettings;
 
 /// Server and Sentinel are the same program.
 const PROGRAM: &str = "/usr/bin/redis-server";
@@ -60,8 +60,8 @@ const READY_POLL_NS: u64 = 100_000_000;
 
 /// Redis on the nodes of a lab.
 #[derive(Clone, Debug)]
-pub struct RedisStore {
-    settings: Settings,
+pub(crate) struct RedisStore {
+    settings: RedisSettings,
     nodes: u32,
     lineage: Arc<Mutex<Lineage>>,
 }
@@ -71,7 +71,7 @@ impl RedisStore {
     ///
     /// # Errors
     /// If the settings contradict the number of nodes.
-    pub fn new(settings: Settings, nodes: u32) -> Result<Self, StoreError> {
+    pub(crate) fn new(settings: RedisSettings, nodes: u32) -> Result<Self, StoreError> {
         settings.check(nodes)?;
         Ok(Self { settings, nodes, lineage: Arc::default() })
     }
@@ -123,7 +123,7 @@ impl Store for RedisStore {
     }
 
     fn describe(&self) -> String {
-        let Settings { wait, appendfsync, writes, master_lookup, reads, .. } = &self.settings;
+        let RedisSettings { wait, appendfsync, writes, master_lookup, reads, .. } = &self.settings;
         let mut text = format!(
             "Redis with Sentinel, wait {wait}, appendfsync {}, writes {} (looked up by {}), reads \
              {}, quorum {}, {} nodes",
@@ -135,7 +135,7 @@ impl Store for RedisStore {
             self.nodes,
         );
         if self.settings.min_replicas_to_write > 0 {
-            let Settings { min_replicas_to_write, min_replicas_max_lag_s, .. } = self.settings;
+            let RedisSettings { min_replicas_to_write, min_replicas_max_lag_s, .. } = self.settings;
             text += &format!(
                 ", min-replicas-to-write {min_replicas_to_write} within {min_replicas_max_lag_s} s"
             );
@@ -148,6 +148,7 @@ impl Store for RedisStore {
             functions: ["read", "write", "cas", "inspect"].into(),
             primaries: true,
             promotion: true,
+            membership: false,
         }
     }
 

@@ -11,39 +11,39 @@ const LONGEST_MS: u64 = 86_400_000;
 /// is acknowledged by the master alone, and Sentinel replaces a master that does not answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Settings {
+pub(crate) struct RedisSettings {
     /// Replicas that must have a write before the client takes it for done (`WAIT`); 0 for none.
     /// With fewer its outcome is unknown.
-    pub wait: u32,
+    pub(crate) wait: u32,
     /// How long `WAIT` waits for them.
-    pub wait_timeout_ms: u64,
+    pub(crate) wait_timeout_ms: u64,
     /// When the server syncs its log of writes to disk.
-    pub appendfsync: AppendFsync,
+    pub(crate) appendfsync: AppendFsync,
     /// A Sentinel takes a server for down that has not answered for so long.
-    pub down_after_ms: u64,
+    pub(crate) down_after_ms: u64,
     /// How long a failover may take before another Sentinel tries.
-    pub failover_timeout_ms: u64,
+    pub(crate) failover_timeout_ms: u64,
     /// Sentinels that must take the master for down before one of them asks for votes; a majority
     /// of the nodes unless given. The votes themselves always take a majority.
-    pub quorum: Option<u32>,
+    pub(crate) quorum: Option<u32>,
     /// Replicas that a master must have heard from lately to accept writes; 0 for none.
-    pub min_replicas_to_write: u32,
+    pub(crate) min_replicas_to_write: u32,
     /// What lately means, in seconds.
-    pub min_replicas_max_lag_s: u64,
+    pub(crate) min_replicas_max_lag_s: u64,
     /// Where clients write.
-    pub writes: Writes,
+    pub(crate) writes: Writes,
     /// When clients ask the Sentinel for the master.
-    pub master_lookup: MasterLookup,
+    pub(crate) master_lookup: MasterLookup,
     /// Where clients read.
-    pub reads: Reads,
+    pub(crate) reads: Reads,
     /// How long a lock is held unless it is released.
-    pub lease_ms: u64,
+    pub(crate) lease_ms: u64,
 }
 
 /// When the server syncs its log of writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum AppendFsync {
+pub(crate) enum AppendFsync {
     /// Before it answers.
     Always,
     /// Every second.
@@ -55,7 +55,7 @@ pub enum AppendFsync {
 /// Where clients write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Writes {
+pub(crate) enum Writes {
     /// To the master that the Sentinel of the asked node names.
     Sentinel,
     /// To the asked node itself: a replica refuses.
@@ -65,7 +65,7 @@ pub enum Writes {
 /// When clients ask the Sentinel for the master.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum MasterLookup {
+pub(crate) enum MasterLookup {
     /// When they connect. They stay with what they found until the connection is lost.
     Connection,
     /// Before every operation, as clients do that listen to what Sentinels announce.
@@ -75,14 +75,14 @@ pub enum MasterLookup {
 /// Where clients read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Reads {
+pub(crate) enum Reads {
     /// Where they write.
     Master,
     /// From the asked node itself, which for most clients is a replica.
     Replica,
 }
 
-impl Default for Settings {
+impl Default for RedisSettings {
     fn default() -> Self {
         Self {
             wait: 0,
@@ -101,9 +101,9 @@ impl Default for Settings {
     }
 }
 
-impl Settings {
+impl RedisSettings {
     /// Sentinels that must agree that the master is down.
-    pub fn quorum(&self, nodes: u32) -> u32 {
+    pub(crate) fn quorum(&self, nodes: u32) -> u32 {
         self.quorum.unwrap_or(nodes / 2 + 1)
     }
 
@@ -111,7 +111,7 @@ impl Settings {
     ///
     /// # Errors
     /// If one is out of range.
-    pub fn check(&self, nodes: u32) -> Result<(), StoreError> {
+    pub(crate) fn check(&self, nodes: u32) -> Result<(), StoreError> {
         let replicas = u64::from(nodes.saturating_sub(1));
         let ranges = [
             ("wait", 0, u64::from(self.wait), replicas),
@@ -141,12 +141,21 @@ mod tests {
 
     #[test]
     fn what_cannot_hold_on_so_many_nodes_is_refused() {
-        assert_eq!(Settings::default().check(1), Ok(()));
-        assert_eq!((Settings::default().quorum(3), Settings::default().quorum(4)), (2, 3));
+        assert_eq!(RedisSettings::default().check(1), Ok(()));
+        assert_eq!(
+            (RedisSettings::default().quorum(3), RedisSettings::default().quorum(4)),
+            (2, 3)
+        );
         let refused = [
-            (Settings { wait: 3, ..Settings::default() }, "`wait` from 0 to 2, found 3"),
-            (Settings { quorum: Some(0), ..Settings::default() }, "`quorum` from 1 to 3, found 0"),
-            (Settings { lease_ms: 0, ..Settings::default() }, "`lease-ms` from 1 to 86400000"),
+            (RedisSettings { wait: 3, ..RedisSettings::default() }, "`wait` from 0 to 2, found 3"),
+            (
+                RedisSettings { quorum: Some(0), ..RedisSettings::default() },
+                "`quorum` from 1 to 3, found 0",
+            ),
+            (
+                RedisSettings { lease_ms: 0, ..RedisSettings::default() },
+                "`lease-ms` from 1 to 86400000",
+            ),
         ];
         for (settings, reason) in refused {
             let error = settings.check(3).expect_err("out of range").to_string();
@@ -156,11 +165,11 @@ mod tests {
 
     #[test]
     fn settings_are_written_with_hyphens_and_unknown_ones_are_refused() {
-        let read = |json| serde_json::from_value::<Settings>(json);
+        let read = |json| serde_json::from_value::<RedisSettings>(json);
         let given = serde_json::json!({ "wait": 1, "appendfsync": "always", "reads": "replica" });
         let read_settings = read(given).expect("known settings");
         let (appendfsync, reads) = (AppendFsync::Always, Reads::Replica);
-        let expected = Settings { wait: 1, appendfsync, reads, ..Settings::default() };
+        let expected = RedisSettings { wait: 1, appendfsync, reads, ..RedisSettings::default() };
         assert_eq!(read_settings, expected);
         let error = read(serde_json::json!({ "waits": 1 })).expect_err("unknown").to_string();
         assert!(error.contains("unknown field `waits`"), "{error}");

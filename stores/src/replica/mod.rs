@@ -150,6 +150,7 @@ impl Store for ReplicaStore {
             functions: ["read", "write", "cas", "inspect"].into(),
             primaries: true,
             promotion: self.settings.failover != Failover::None,
+            membership: false,
         }
     }
 

@@ -17,7 +17,7 @@ use super::super::client::RedisClient;
 use super::super::cluster::{Cluster, Endpoints};
 use super::super::configuration::{self, Place};
 use super::super::lineage::Lineage;
-use super::super::settings::Settings;
+use super::super::settings::RedisSettings;
 use crate::Session;
 
 const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -25,7 +25,7 @@ const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// A cluster that ends with the test.
 pub(super) struct LocalCluster {
     folder: tempfile::TempDir,
-    pub(super) settings: Settings,
+    pub(super) settings: RedisSettings,
     pub(super) cluster: Arc<Cluster>,
     lineage: Arc<Mutex<Lineage>>,
     servers: Vec<Child>,
@@ -35,7 +35,7 @@ pub(super) struct LocalCluster {
 impl LocalCluster {
     /// Starts a cluster and waits until it serves. `None` if there is no Redis here; then it says
     /// so.
-    pub(super) async fn start(nodes: usize, settings: Settings) -> Option<Self> {
+    pub(super) async fn start(nodes: usize, settings: RedisSettings) -> Option<Self> {
         if !Path::new(PROGRAM).exists() {
             println!("skipped: no {PROGRAM}; scripts/install-stores redis installs it");
             return None;

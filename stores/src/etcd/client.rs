@@ -1,0 +1,121 @@
+//! A client of one node.
+//!
+//! The version of a write is its revision: etcd numbers all changes of the whole store in the order
+//! in which they are executed. It stands without an epoch. The answers tell the term as well, but
+//! that of the moment of the answer, which may be later than the one the write was accepted in.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use perjury_history::{MicroOp, NodeId, Reading, Version};
+use serde::de::DeserializeOwned;
+use tokio::time::Instant;
+
+use super::classify::{Effect, classify};
+use super::gateway::Gateway;
+use super::messages::{self, Range, Written};
+use super::settings::{EtcdReads, EtcdSettings};
+use crate::{Answer, Client, Session};
+
+pub(super) struct EtcdClient {
+    node: NodeId,
+    gateway: Gateway,
+    settings: EtcdSettings,
+    timeout: Duration,
+}
+
+/// An operation that happened: the micro-operation with its answer, and the version.
+type Done = (MicroOp, Option<Version>);
+
+impl EtcdClient {
+    pub(super) fn new(
+        node: NodeId,
+        gateway: Gateway,
+        settings: EtcdSettings,
+        session: Session,
+    ) -> Self {
+        Self { node, gateway, settings, timeout: Duration::from_nanos(session.timeout_ns) }
+    }
+
+    /// What happened, or the answer that it did not or may not have.
+    async fn perform(&mut self, micro_op: &MicroOp, deadline: Instant) -> Result<Done, Answer> {
+        match *micro_op {
+            MicroOp::Read { key, .. } => {
+                let local = self.settings.reads == EtcdReads::Serializable;
+                let (held, version) = self.read(&messages::register(key), local, deadline).await?;
+                Ok((MicroOp::Read { key, result: Some(held) }, version))
+            }
+            MicroOp::Inspect { key, .. } => {
+                let (held, version) = self.read(&messages::register(key), true, deadline).await?;
+                Ok((MicroOp::Inspect { key, result: Some(held) }, version))
+            }
+            MicroOp::Write { key, value } => {
+                let put = messages::put(&messages::register(key), value);
+                let written = self.change(messages::PUT, &put, deadline).await?;
+                Ok((MicroOp::Write { key, value }, Some(version(written.header.revision))))
+            }
+            MicroOp::Cas { key, old, new } => {
+                let txn = messages::compare_and_put(&messages::register(key), old, new);
+                let written = self.change(messages::TXN, &txn, deadline).await?;
+                if !written.succeeded {
+                    return Err(Answer::Fail("mismatch".to_owned()));
+                }
+                Ok((MicroOp::Cas { key, old, new }, Some(version(written.header.revision))))
+            }
+        }
+    }
+
+    async fn read(
+        &mut self,
+        key: &str,
+        local: bool,
+        deadline: Instant,
+    ) -> Result<(Reading, Option<Version>), Answer> {
+        let request = messages::range(key, local);
+        let range: Range = self.ask(messages::RANGE, &request, Effect::Reads, deadline).await?;
+        let Some(found) = range.kvs.first() else { return Ok((Reading::Nil, None)) };
+        let value = found.value().map_err(|error| classify(&error, Effect::Reads))?;
+        Ok((Reading::Value(value), Some(version(found.mod_revision))))
+    }
+
+    async fn change(
+        &mut self,
+        path: &str,
+        request: &serde_json::Value,
+        deadline: Instant,
+    ) -> Result<Written, Answer> {
+        self.ask(path, request, Effect::Changes, deadline).await
+    }
+
+    async fn ask<A: DeserializeOwned>(
+        &mut self,
+        path: &str,
+        request: &serde_json::Value,
+        effect: Effect,
+        deadline: Instant,
+    ) -> Result<A, Answer> {
+        let answer = self.gateway.call(path, request, deadline).await;
+        answer.map_err(|error| classify(&error, effect))
+    }
+}
+
+fn version(revision: u64) -> Version {
+    Version { epoch: 0, position: revision }
+}
+
+#[async_trait]
+impl Client for EtcdClient {
+    async fn invoke(&mut self, operation: &[MicroOp]) -> Answer {
+        let [micro_op] = operation else {
+            let count = operation.len();
+            return Answer::Fail(format!("expected one micro-operation, found {count}"));
+        };
+        let deadline = Instant::now() + self.timeout;
+        match self.perform(micro_op, deadline).await {
+            Ok((done, version)) => {
+                Answer::Ok { micro_ops: vec![done], node: Some(self.node), version }
+            }
+            Err(answer) => answer,
+        }
+    }
+}

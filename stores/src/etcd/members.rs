@@ -1,0 +1,157 @@
+//! What an operator asks of a cluster: who leads, who belongs to it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use futures::future::join_all;
+use perjury_history::NodeId;
+use perjury_lab::MachineLab;
+use perjury_lab::machines::Machine;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::gateway::{CallError, Gateway};
+use super::messages::{self, Member, Members, Status};
+use crate::StoreError;
+
+/// Where nodes talk to clients.
+pub(super) const CLIENT_PORT: u16 = 2379;
+
+/// Where nodes talk to each other.
+pub(super) const PEER_PORT: u16 = 2380;
+
+/// How long a question may take that a node answers by itself.
+const STATUS_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// How long a question may take that the cluster must agree on.
+const CLUSTER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Where clients find the node of a machine.
+pub(super) fn client_address(machine: &Machine) -> SocketAddr {
+    SocketAddr::new(machine.address(), CLIENT_PORT)
+}
+
+/// Where the other nodes find the one at this address; it is also how a cluster knows it.
+pub(super) fn peer_url(address: IpAddr) -> String {
+    format!("http://{}", SocketAddr::new(address, PEER_PORT))
+}
+
+async fn ask<A: DeserializeOwned>(
+    machine: &Machine,
+    path: &str,
+    request: &serde_json::Value,
+    timeout: Duration,
+) -> Result<A, CallError> {
+    let mut gateway = Gateway::new(client_address(machine));
+    gateway.call(path, request, Instant::now() + timeout).await
+}
+
+/// How each node sees the cluster; all are asked at once, and those that do not answer are left out.
+pub(super) async fn statuses(lab: &MachineLab) -> Vec<(NodeId, Status)> {
+    let each = lab.machines().iter().map(|machine| async move {
+        let status = ask(machine, messages::STATUS, &json!({}), STATUS_TIMEOUT).await;
+        status.ok().map(|status| (machine.node(), status))
+    });
+    join_all(each).await.into_iter().flatten().collect()
+}
+
+/// What keeps the cluster from serving on every node, if anything does: each is asked for a
+/// linearizable read, which takes a leader, a majority, and a node that has caught up.
+pub(super) async fn trouble(lab: &MachineLab) -> Option<String> {
+    let each = lab.machines().iter().map(|machine| async move {
+        let request = messages::range("ready", false);
+        let answer = ask::<messages::Range>(machine, messages::RANGE, &request, STATUS_TIMEOUT);
+        answer.await.err().map(|error| format!("{machine}: {error}"))
+    });
+    join_all(each).await.into_iter().flatten().next()
+}
+
+/// Has the leader hand over to a node.
+pub(super) async fn transfer_leadership(lab: &MachineLab, to: NodeId) -> Result<(), StoreError> {
+    let failed = |problem: String| StoreError::Unreachable { node: to, what: "lead", problem };
+    let statuses = statuses(lab).await;
+    let Some((_, target)) = statuses.iter().find(|(node, _)| *node == to) else {
+        return Err(failed("it does not answer".to_owned()));
+    };
+    // An old leader that has not noticed yet has the older term.
+    let leading = statuses.iter().filter(|(_, status)| status.leads());
+    let Some((leader, _)) = leading.max_by_key(|(_, status)| status.term) else {
+        return Err(failed("no node leads that could hand over".to_owned()));
+    };
+    if *leader == to {
+        return Ok(());
+    }
+    let request = json!({ "targetID": target.header.member_id.to_string() });
+    let machine = lab.machine(*leader);
+    let path = messages::TRANSFER_LEADERSHIP;
+    let handed = ask::<serde_json::Value>(machine, path, &request, CLUSTER_TIMEOUT).await;
+    handed.map(|_| ()).map_err(|error| failed(format!("{leader}, the leader, says: {error}")))
+}
+
+/// A cluster as one of its nodes, that is in touch with a leader, sees it.
+pub(super) struct Membership<'a> {
+    spokesman: &'a Machine,
+    pub(super) members: Vec<Member>,
+}
+
+impl<'a> Membership<'a> {
+    /// The cluster without asking `node` itself.
+    ///
+    /// # Errors
+    /// If no other node knows a leader.
+    pub(super) async fn around(
+        lab: &'a MachineLab,
+        node: NodeId,
+        what: &'static str,
+    ) -> Result<Self, StoreError> {
+        let failed = |problem: String| StoreError::Unreachable { node, what, problem };
+        let statuses = statuses(lab).await;
+        let mut in_touch = statuses.iter().filter(|(it, status)| *it != node && status.leader != 0);
+        let Some((spokesman, _)) = in_touch.next() else {
+            return Err(failed("no other node knows a leader".to_owned()));
+        };
+        let spokesman = lab.machine(*spokesman);
+        let answer = ask(spokesman, messages::MEMBER_LIST, &json!({}), CLUSTER_TIMEOUT).await;
+        let Members { members } =
+            answer.map_err(|error| failed(format!("{spokesman} says: {error}")))?;
+        Ok(Self { spokesman, members })
+    }
+
+    /// The member on a machine.
+    pub(super) fn member(&self, machine: &Machine) -> Option<&Member> {
+        let url = peer_url(machine.address());
+        self.members.iter().find(|member| member.peer_urls.contains(&url))
+    }
+
+    /// Takes a machine's member out, if it is one.
+    pub(super) async fn remove(&mut self, machine: &Machine) -> Result<(), StoreError> {
+        let Some(member) = self.member(machine) else { return Ok(()) };
+        let request = json!({ "ID": member.id.to_string() });
+        self.change(machine, messages::MEMBER_REMOVE, &request, "leave the cluster").await
+    }
+
+    /// Makes a machine's node a member.
+    pub(super) async fn add(&mut self, machine: &Machine) -> Result<(), StoreError> {
+        let request = json!({ "peerURLs": [peer_url(machine.address())] });
+        self.change(machine, messages::MEMBER_ADD, &request, "join the cluster").await
+    }
+
+    async fn change(
+        &mut self,
+        machine: &Machine,
+        path: &str,
+        request: &serde_json::Value,
+        what: &'static str,
+    ) -> Result<(), StoreError> {
+        let Self { spokesman, .. } = self;
+        let answer = ask(spokesman, path, request, CLUSTER_TIMEOUT).await;
+        let Members { members } = answer.map_err(|error| StoreError::Unreachable {
+            node: machine.node(),
+            what,
+            problem: format!("{spokesman} says: {error}"),
+        })?;
+        self.members = members;
+        Ok(())
+    }
+}

@@ -1,0 +1,197 @@
+//! Requests and answers of etcd's JSON gateway: keys and values are base64, whole numbers of 64
+//! bits are text, and what is zero, false or empty is left out.
+//!
+//! | what | key | value |
+//! |---|---|---|
+//! | register 7 | `register/7` | its value, in decimal |
+
+use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use perjury_history::{Key, Value};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use serde_json::json;
+
+use super::gateway::CallError;
+
+pub(super) const RANGE: &str = "/v3/kv/range";
+pub(super) const PUT: &str = "/v3/kv/put";
+pub(super) const TXN: &str = "/v3/kv/txn";
+pub(super) const STATUS: &str = "/v3/maintenance/status";
+pub(super) const TRANSFER_LEADERSHIP: &str = "/v3/maintenance/transfer-leadership";
+pub(super) const MEMBER_LIST: &str = "/v3/cluster/member/list";
+pub(super) const MEMBER_ADD: &str = "/v3/cluster/member/add";
+pub(super) const MEMBER_REMOVE: &str = "/v3/cluster/member/remove";
+
+fn encode(text: &str) -> String {
+    STANDARD.encode(text)
+}
+
+/// The key of a register.
+pub(super) fn register(key: Key) -> String {
+    format!("register/{key}")
+}
+
+/// Reads a key; `serializable`: what the asked node has.
+pub(super) fn range(key: &str, serializable: bool) -> serde_json::Value {
+    json!({ "key": encode(key), "serializable": serializable })
+}
+
+/// Sets a key.
+pub(super) fn put(key: &str, value: Value) -> serde_json::Value {
+    json!({ "key": encode(key), "value": encode(&value.to_string()) })
+}
+
+/// Sets a key if it has a certain value.
+pub(super) fn compare_and_put(key: &str, old: Value, new: Value) -> serde_json::Value {
+    let compare = json!({
+        "key": encode(key),
+        "target": "VALUE",
+        "result": "EQUAL",
+        "value": encode(&old.to_string()),
+    });
+    json!({ "compare": [compare], "success": [{ "request_put": put(key, new) }] })
+}
+
+/// Where the store stands after a request.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Header {
+    #[serde(deserialize_with = "number")]
+    pub(super) member_id: u64,
+    /// Of the whole store: each transaction that changes something has the next one.
+    #[serde(deserialize_with = "number")]
+    pub(super) revision: u64,
+}
+
+/// What a write or a transaction is answered.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(super) struct Written {
+    pub(super) header: Header,
+    /// Whether a transaction's comparisons held.
+    #[serde(default)]
+    pub(super) succeeded: bool,
+}
+
+/// What a read is answered.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Range {
+    #[serde(default)]
+    pub(super) kvs: Vec<KeyValue>,
+}
+
+/// A key with its value.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct KeyValue {
+    #[serde(default)]
+    value: String,
+    /// The revision that wrote it.
+    #[serde(deserialize_with = "number")]
+    pub(super) mod_revision: u64,
+}
+
+impl KeyValue {
+    /// The value that was written.
+    pub(super) fn value(&self) -> Result<Value, CallError> {
+        decimal(&self.value, "")
+    }
+}
+
+/// The number that stands in base64 after a prefix.
+fn decimal(encoded: &str, prefix: &str) -> Result<Value, CallError> {
+    let bytes = STANDARD.decode(encoded).map_err(|_| CallError::Unreadable)?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| CallError::Unreadable)?;
+    let digits = text.strip_prefix(prefix).ok_or(CallError::Unreadable)?;
+    digits.parse().map_err(|_| CallError::Unreadable)
+}
+
+/// How a node sees itself and its cluster.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(super) struct Status {
+    pub(super) header: Header,
+    /// The member that it takes for the leader; 0 if it knows none.
+    #[serde(default, deserialize_with = "number")]
+    pub(super) leader: u64,
+    #[serde(default, rename = "raftTerm", deserialize_with = "number")]
+    pub(super) term: u64,
+}
+
+impl Status {
+    /// Whether it takes itself for the leader.
+    pub(super) fn leads(&self) -> bool {
+        self.leader != 0 && self.leader == self.header.member_id
+    }
+}
+
+/// The members of a cluster.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Members {
+    #[serde(default)]
+    pub(super) members: Vec<Member>,
+}
+
+/// A member of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct Member {
+    #[serde(rename = "ID", deserialize_with = "number")]
+    pub(super) id: u64,
+    #[serde(default, rename = "peerURLs")]
+    pub(super) peer_urls: Vec<String>,
+}
+
+/// A whole number that is written as text.
+fn number<'de, D: Deserializer<'de>, N: FromStr>(deserializer: D) -> Result<N, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(|_| D::Error::custom(format!("expected a whole number, found `{text}`")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read<'a, A: Deserialize<'a>>(answer: &'a str) -> A {
+        serde_json::from_str(answer).expect("etcd's answer is read")
+    }
+
+    #[test]
+    fn answers_of_etcd_3_4_are_read() {
+        let range: Range = read(
+            r#"{"header":{"cluster_id":"15118495548433857066","member_id":"13668033151171901709",
+            "revision":"2","raft_term":"2"},"kvs":[{"key":"ci8x","create_revision":"2",
+            "mod_revision":"2","version":"1","value":"NQ=="}],"count":"1"}"#,
+        );
+        assert_eq!(range.kvs[0].value(), Ok(5));
+        assert_eq!(range.kvs[0].mod_revision, 2);
+        let nothing: Range = read(r#"{"header":{"revision":"2"}}"#);
+        assert!(nothing.kvs.is_empty());
+
+        let mismatch: Written = read(r#"{"header":{"revision":"3","raft_term":"2"}}"#);
+        assert!(!mismatch.succeeded);
+        let written: Written = read(
+            r#"{"header":{"revision":"3"},"succeeded":true,"responses":[{"response_put":
+            {"header":{"revision":"3"}}}]}"#,
+        );
+        assert!(written.succeeded);
+        assert_eq!(written.header.revision, 3);
+
+        let status: Status = read(
+            r#"{"header":{"member_id":"13668033151171901709","revision":"1"},"version":"3.4.23",
+            "leader":"13668033151171901709","raftTerm":"2","raftAppliedIndex":"4"}"#,
+        );
+        assert!(status.leads());
+        assert_eq!(status.term, 2);
+        let lost: Status = read(r#"{"header":{"member_id":"7"},"raftTerm":"2"}"#);
+        assert!(!lost.leads());
+    }
+
+    #[test]
+    fn a_value_that_nobody_wrote_is_refused() {
+        let value = |value: &str| KeyValue { value: value.to_owned(), mod_revision: 1 }.value();
+        assert_eq!(value(&encode("-17")), Ok(-17));
+        for foreign in ["", "NQ", &encode("five"), &encode("5 ")] {
+            assert_eq!(value(foreign), Err(CallError::Unreadable), "{foreign}");
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! [etcd](https://etcd.io) 3.4: a key-value store whose nodes agree by Raft.
+//!
+//! Every node takes every request and passes it to the leader as need be. Clients speak to one node
+//! each, over its JSON gateway. Leaders change by themselves, and nodes that come back help
+//! themselves, so an operator has little to do.
+//!
+//! Start reading at [`client`] for what a function becomes, at [`classify`] for what an error means.
+
+mod classify;
+mod client;
+mod gateway;
+mod installation;
+mod members;
+mod messages;
+mod settings;
+
+use async_trait::async_trait;
+use perjury_history::NodeId;
+use perjury_lab::machines::Footprint;
+use perjury_lab::{Clock, Lab};
+
+use crate::machines::machines;
+use crate::{Capabilities, Client, Session, Store, StoreError};
+use client::EtcdClient;
+use gateway::Gateway;
+use installation::Cluster;
+use members::Membership;
+pub(crate) use settings::EtcdSettings;
+
+/// Between two looks at whether the store serves.
+const READY_POLL_NS: u64 = 100_000_000;
+
+/// etcd with one choice of settings.
+#[derive(Clone, Debug)]
+pub(crate) struct EtcdStore {
+    settings: EtcdSettings,
+    nodes: u32,
+}
+
+impl EtcdStore {
+    /// The store on `nodes` nodes.
+    ///
+    /// # Errors
+    /// If etcd would not take the settings.
+    pub(crate) fn new(settings: EtcdSettings, nodes: u32) -> Result<Self, StoreError> {
+        settings.check()?;
+        Ok(Self { settings, nodes })
+    }
+}
+
+#[async_trait]
+impl Store for EtcdStore {
+    fn name(&self) -> &'static str {
+        "etcd"
+    }
+
+    fn describe(&self) -> String {
+        self.settings.describe(self.nodes)
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            functions: ["read", "write", "cas", "inspect"].into(),
+            primaries: true,
+            promotion: true,
+            membership: true,
+        }
+    }
+
+    fn footprint(&self) -> Footprint {
+        installation::footprint()
+    }
+
+    async fn install(&self, lab: &Lab, node: NodeId) -> Result<(), StoreError> {
+        let lab = machines(self.name(), lab)?;
+        let machine = lab.machine(node);
+        installation::ensure_installed(machine, &self.settings).await?;
+        installation::erase(machine).await?;
+        installation::erase_log(machine).await?;
+        installation::configure(machine, lab, &self.settings, Cluster::New).await?;
+        Ok(())
+    }
+
+    async fn start(&self, lab: &Lab, node: NodeId) -> Result<(), StoreError> {
+        let machine = machines(self.name(), lab)?.machine(node);
+        Ok(installation::start(machine, &self.settings).await?)
+    }
+
+    async fn await_ready(&self, lab: &Lab, patience_ns: u64) -> Result<(), StoreError> {
+        let lab = machines(self.name(), lab)?;
+        let began_ns = lab.now_ns();
+        while let Some(problem) = members::trouble(lab).await {
+            let waited_ns = lab.now_ns() - began_ns;
+            if waited_ns >= patience_ns {
+                return Err(StoreError::NotReady { waited_ms: waited_ns / 1_000_000, problem });
+            }
+            lab.sleep_until(lab.now_ns() + READY_POLL_NS).await;
+        }
+        Ok(())
+    }
+
+    async fn primaries(&self, lab: &Lab) -> Vec<NodeId> {
+        let Ok(lab) = machines(self.name(), lab) else { return Vec::new() };
+        let statuses = members::statuses(lab).await;
+        statuses.iter().filter(|(_, it)| it.leads()).map(|(node, _)| *node).collect()
+    }
+
+    async fn promote(&self, lab: &Lab, node: NodeId) -> Result<(), StoreError> {
+        members::transfer_leadership(machines(self.name(), lab)?, node).await
+    }
+
+    async fn remove_member(&self, lab: &Lab, node: NodeId) -> Result<(), StoreError> {
+        let lab = machines(self.name(), lab)?;
+        let machine = lab.machine(node);
+        Membership::around(lab, node, "leave the cluster").await?.remove(machine).await?;
+        Ok(installation::erase(machine).await?)
+    }
+
+    /// A node that is still a member keeps its data: to the cluster it has never been away.
+    async fn add_member(&self, lab: &Lab, node: NodeId) -> Result<(), StoreError> {
+        let lab = machines(self.name(), lab)?;
+        let machine = lab.machine(node);
+        let mut membership = Membership::around(lab, node, "join the cluster").await?;
+        if membership.member(machine).is_none() {
+            installation::erase(machine).await?;
+            membership.add(machine).await?;
+        }
+        let cluster = Cluster::Existing(&membership.members);
+        installation::configure(machine, lab, &self.settings, cluster).await?;
+        Ok(installation::start(machine, &self.settings).await?)
+    }
+
+    /// etcd ends itself when its disk fails; somebody must start it again.
+    async fn recover(&self, lab: &Lab) -> Result<(), StoreError> {
+        let lab = machines(self.name(), lab)?;
+        lab.each(|machine| installation::start(machine, &self.settings)).await?;
+        Ok(())
+    }
+
+    async fn connect(&self, lab: &Lab, node: NodeId, session: Session) -> Box<dyn Client> {
+        let Lab::Machines(lab) = lab else {
+            unreachable!("installed on machines");
+        };
+        let gateway = Gateway::new(members::client_address(lab.machine(node)));
+        Box::new(EtcdClient::new(node, gateway, self.settings.clone(), session))
+    }
+}
