@@ -16,6 +16,7 @@
 mod command;
 mod error;
 mod local;
+mod namespace;
 mod quote;
 
 use std::path::Path;
@@ -25,6 +26,7 @@ use async_trait::async_trait;
 pub use command::{Command, Output};
 pub use error::RemoteError;
 pub use local::LocalRemote;
+pub use namespace::NamespaceRemote;
 pub use quote::{quote, quote_all};
 
 /// A way to one machine. Calls may be made from several tasks at once.
