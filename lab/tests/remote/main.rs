@@ -1,8 +1,8 @@
 //! All ways to a machine, against this one: directly, and by an SSH server of our own.
 
+mod connections;
 mod lab;
 mod server;
-mod ssh2;
 
 mod suite;
 

@@ -40,9 +40,9 @@ pub(crate) fn said(program: &str, arguments: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
-fn new_key(file: &Path) {
+fn new_key(kind: &str, file: &Path) {
     let file = file.display().to_string();
-    said("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", &file]);
+    said("ssh-keygen", &["-q", "-t", kind, "-N", "", "-f", &file]);
 }
 
 impl Server {
@@ -62,15 +62,17 @@ impl Server {
         let port = listener.local_addr().expect("it is bound").port();
         drop(listener);
         let mut server = Self { folder, port, process: None };
-        new_key(&server.path("host_key"));
-        new_key(&server.identity());
+        new_key("ed25519", &server.path("host_key"));
+        new_key("ecdsa", &server.path("host_key_ecdsa"));
+        new_key("ed25519", &server.identity());
         fs::copy(server.path("identity.pub"), server.path("authorized_keys")).expect("a copy");
         let at = |name: &str| server.path(name).display().to_string();
         let all = format!(
-            "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nPidFile none\n\
+            "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nHostKey {}\nPidFile none\n\
              AuthorizedKeysFile {}\nStrictModes no\nUsePAM no\nPermitRootLogin yes\n\
              MaxStartups 200\n{configuration}\n",
             at("host_key"),
+            at("host_key_ecdsa"),
             at("authorized_keys"),
         );
         fs::write(server.path("sshd_config"), all).expect("it is ours");
@@ -104,7 +106,7 @@ impl Server {
 
     /// Makes another key the known one.
     pub(crate) fn know_another(&self) {
-        new_key(&self.path("another_key"));
+        new_key("ed25519", &self.path("another_key"));
         self.know("another_key.pub");
     }
 
@@ -153,6 +155,21 @@ impl Server {
         for process in self.processes() {
             // It may have ended just now.
             let _ = kill(process, signal);
+        }
+    }
+
+    /// Ends the server and its connections, but not what runs in their sessions.
+    pub(crate) fn cut(&mut self) {
+        let table = said("ps", &["-e", "-o", "pid=", "-o", "comm="]);
+        let is_sshd = |pid: &Pid| {
+            let mut lines = table.lines().map(|line| line.split_whitespace());
+            lines.any(|mut it| it.next() == Some(&pid.to_string()) && it.next() == Some("sshd"))
+        };
+        for process in self.processes().iter().filter(|pid| is_sshd(pid)) {
+            let _ = kill(*process, Signal::SIGKILL);
+        }
+        if let Some(mut process) = self.process.take() {
+            let _ = process.wait();
         }
     }
 
