@@ -10,7 +10,7 @@ use perjury_lab::remote::{
 use crate::server::{Server, skipped};
 
 /// By both clients, the way to a machine.
-fn both(endpoint: &Endpoint) -> [Box<dyn Remote>; 2] {
+pub(crate) fn both(endpoint: &Endpoint) -> [Box<dyn Remote>; 2] {
     let ssh2 = Ssh2Remote::new("n1", endpoint.clone());
     let openssh = OpenSshRemote::new("n1", endpoint.clone()).expect("a folder");
     [Box::new(ssh2), Box::new(openssh)]

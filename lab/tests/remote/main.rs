@@ -5,6 +5,7 @@ mod lab;
 mod server;
 
 mod suite;
+mod users;
 
 use perjury_lab::remote::{LocalRemote, OpenSshRemote, Ssh2Remote};
 use server::{Server, skipped};
