@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use perjury_checkers::{Analysis, Checker, Context, Judgement, Model, Verdict};
 use perjury_history::History;
-use perjury_reports::{RunFacts, RunReport, run_page, summary_sentence};
+use perjury_reports::{LogFacts, RunFacts, RunReport, SuspiciousFacts, run_page, summary_sentence};
 use perjury_workloads::Workload;
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +13,7 @@ use crate::campaign::{Expectations, TestPlan};
 use crate::error::Error;
 use crate::exit_code;
 use crate::expectation::{self, Outcome};
+use crate::logs::{MERGED_LOG, NodeLog};
 use crate::panics::caught;
 use crate::run_folder::{FORMAT, RunFolder, TestFile};
 
@@ -30,6 +31,9 @@ pub struct Circumstances {
     /// How long the run took by the wall clock, in milliseconds, where it is known.
     #[serde(default)]
     pub wall_ms: Option<u64>,
+    /// What the nodes themselves wrote.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub logs: Vec<NodeLog>,
 }
 
 impl Circumstances {
@@ -211,5 +215,27 @@ fn facts(folder: &RunFolder, test: &TestFile, plan: &TestPlan, results: &Results
         settings,
         expectations: results.outcome.expectations.clone(),
         notes: results.notes(),
+        logs: results.circumstances.logs.iter().map(log_facts).collect(),
+        merged_log: match results.circumstances.logs.is_empty() {
+            true => String::new(),
+            false => MERGED_LOG.to_owned(),
+        },
+    }
+}
+
+fn log_facts(log: &NodeLog) -> LogFacts {
+    let suspicious = log.suspicious.iter().map(|found| SuspiciousFacts {
+        line: found.line,
+        time: found.time_ns.map_or_else(String::new, |ns| format!("{:.3} s", ns as f64 / 1e9)),
+        what: found.what.clone(),
+        text: found.text.clone(),
+    });
+    LogFacts {
+        node: log.node.to_string(),
+        name: log.name.clone(),
+        href: log.path.clone(),
+        lines: log.lines,
+        suspicions: log.suspicions,
+        suspicious: suspicious.collect(),
     }
 }

@@ -8,16 +8,17 @@ use async_trait::async_trait;
 use futures::future::{Either, select};
 use jiff::Timestamp;
 use perjury_history::{History, NodeId};
-use perjury_lab::{Lab, SimulatedLab};
-use perjury_nemesis::{Cluster, Injector, Journal, Nemesis, Record, SimulatedInjector};
+use perjury_lab::Lab;
+use perjury_nemesis::{Cluster, Nemesis, Record};
 use perjury_stores::Store;
 use tracing::{error, info, warn};
 
 use crate::analysis::{self, Circumstances, Results};
-use crate::campaign::{LabSettings, TestPlan};
+use crate::campaign::TestPlan;
 use crate::error::Error;
 use crate::interpreter::Interpreter;
 use crate::interrupt::Interrupt;
+use crate::open_lab::OpenLab;
 use crate::panics::caught;
 use crate::recording::Recording;
 use crate::run_folder::{FORMAT, RunFolder, TestFile};
@@ -58,68 +59,105 @@ pub fn run(plan: &TestPlan, runs: &Path, interrupt: &Interrupt) -> Result<Run, E
             test: plan.settings.clone(),
         };
         folder.write_json(&folder.test(), &test)?;
-        let (history, mut circumstances) = execute(plan, &folder, interrupt)
-            .inspect_err(|error| error!("{error}"))
-            .map_err(|error| error.hint(format!("see {}", folder.log().display())))?;
+        let told = |error: Error| {
+            error!("{error}");
+            error.hint(format!("see {}", folder.log().display()))
+        };
+        let lab = OpenLab::open(plan, runs).map_err(told)?;
+        let executed = execute(plan, &lab, &folder, interrupt);
         // From here on nothing can lose the verdict.
-        info!(operations = history.len(), "checking");
-        circumstances.wall_ms = Some(began.elapsed().as_millis() as u64);
-        let (workload, expect) = (plan.workload.as_ref(), &plan.settings.expect);
-        let mut results = analysis::analyse(&history, workload, expect, circumstances)?;
-        results.add_failures(analysis::save(&folder, &test, plan, &history, &results));
-        folder.link_latest(runs);
+        let results = executed.map_err(told).and_then(|(history, mut circumstances)| {
+            info!(operations = history.len(), "checking");
+            circumstances.wall_ms = Some(began.elapsed().as_millis() as u64);
+            let (workload, expect) = (plan.workload.as_ref(), &plan.settings.expect);
+            let mut results = analysis::analyse(&history, workload, expect, circumstances)?;
+            results.add_failures(analysis::save(&folder, &test, plan, &history, &results));
+            folder.link_latest(runs);
+            Ok((results, history.len()))
+        });
+        // Only now: whatever goes wrong with the lab's end, the verdict is on the disk.
+        let left = lab.close();
+        left.iter().for_each(|failure| warn!("{failure}"));
+        let (mut results, operations) = results?;
+        results.add_failures(left);
         results.failures().for_each(|failure| warn!("{failure}"));
         info!(verdict = results.sentence, "done");
         let wall_ms = began.elapsed().as_millis() as u64;
-        Ok(Run { folder, results, operations: history.len(), wall_ms })
+        Ok(Run { folder, results, operations, wall_ms })
     })
 }
 
-/// Sets up the lab, drives the store through load and faults, and returns the saved history with
+/// Puts the store on the lab, drives it through load and faults, and returns the saved history with
 /// what must be known besides. Once the record has begun it is returned whatever happens.
 fn execute(
     plan: &TestPlan,
+    opened: &OpenLab,
     folder: &RunFolder,
     interrupt: &Interrupt,
 ) -> Result<(History, Circumstances), Error> {
-    let LabSettings::Simulated(settings) = &plan.settings.lab;
-    let simulated = SimulatedLab::new(plan.settings.nodes, settings, plan.seed)
-        .map_err(|problem| Error::usage(format!("test `{}`: {problem}", plan.settings.name)))?;
-    let lab = Lab::Simulated(simulated.clone());
-    let injector = SimulatedInjector::new(simulated.clone());
+    let lab = opened.lab();
+    let store = plan.store.as_ref();
+    let injector = opened.injector(store.footprint())?;
     for fault in plan.schedule.faults() {
         let refused = |reason| Error::usage(format!("`{fault}`: {reason}"));
-        injector.can(fault.kind()).map_err(refused)?;
+        injector.can(fault).map_err(refused)?;
     }
-    to_the_end(&simulated, start(plan.store.as_ref(), &lab))??;
+    let started = to_the_end(lab, start(store, lab, interrupt)).flatten();
+    if let Err(error) = started {
+        // What the nodes say tells most of why it did not come up.
+        let began = Timestamp::now();
+        to_the_end(lab, opened.collect_logs(store.footprint(), began, folder))?;
+        return Err(error);
+    }
 
     let recording = Arc::new(Recording::create(&folder.history(), lab.clock())?);
-    let journal = Journal::create(&folder.faults()).map_err(Error::failure)?;
+    let began = Timestamp::now();
+    let journal = opened.journal(&folder.faults(), store.footprint())?;
     let mut circumstances = Circumstances::default();
     let cluster = StoreOnLab { store: plan.store.clone(), lab: lab.clone() };
     let nemesis = Nemesis::new(
         lab.clock(),
         lab.nodes(),
-        Box::new(injector),
+        injector,
         Arc::new(cluster),
         recording.clone() as Arc<dyn Record>,
         journal,
         plan.seed,
     );
-    let drive = drive(plan, &lab, nemesis, &recording, interrupt, &mut circumstances);
-    if let Err(error) = to_the_end(&simulated, drive) {
+    let drive = drive(plan, lab, nemesis, &recording, interrupt, &mut circumstances);
+    let drive = async {
+        select(std::pin::pin!(drive), std::pin::pin!(flush(lab, &recording))).await;
+    };
+    if let Err(error) = to_the_end(lab, drive) {
         circumstances.problems.push(error.to_string());
     }
     let (history, problem) = recording.finish();
     circumstances
         .problems
         .extend(problem.map(|problem| format!("the history could not be saved whole: {problem}")));
+    // The record is saved: what the nodes wrote is only an aid to read it.
+    match to_the_end(lab, opened.collect_logs(store.footprint(), began, folder)) {
+        Ok((logs, problems)) => {
+            circumstances.logs = logs;
+            circumstances.problems.extend(problems);
+        }
+        Err(error) => circumstances.problems.push(error.to_string()),
+    }
     Ok((history, circumstances))
+}
+
+/// Never completes. In real time entries must not wait for the next one to get to the disk; in
+/// virtual time they go by their own times.
+async fn flush(lab: &Lab, recording: &Recording) {
+    match lab {
+        Lab::Machines(_) => recording.flush_regularly().await,
+        _ => std::future::pending().await,
+    }
 }
 
 /// Has the lab run a future to its end. That it stalls or panics is a defect of a store or of the
 /// harness.
-fn to_the_end<F: Future>(lab: &SimulatedLab, future: F) -> Result<F::Output, Error> {
+fn to_the_end<F: Future>(lab: &Lab, future: F) -> Result<F::Output, Error> {
     caught("the run", || lab.run(future))?.map_err(Error::failure)
 }
 
@@ -178,14 +216,35 @@ async fn drive(
     interpreter.run(last.as_mut(), &Interrupt::default()).await;
 }
 
-async fn start(store: &dyn Store, lab: &Lab) -> Result<(), Error> {
-    for node in lab.nodes() {
-        store.install(lab, node).await.map_err(Error::failure)?;
+/// Installs and starts the store, unless the user loses patience.
+async fn start(store: &dyn Store, lab: &Lab, interrupt: &Interrupt) -> Result<(), Error> {
+    let steps = async {
+        for node in lab.nodes() {
+            info!(%node, "installing");
+            store.install(lab, node).await?;
+        }
+        for node in lab.nodes() {
+            info!(%node, "starting");
+            store.start(lab, node).await?;
+        }
+        store.await_ready(lab, START_LIMIT_NS).await
+    };
+    match select(std::pin::pin!(steps), std::pin::pin!(interrupted(lab, interrupt))).await {
+        Either::Left((outcome, _)) => outcome.map_err(Error::failure),
+        Either::Right(_) => Err(Error::failure("interrupted before the load began")),
     }
-    for node in lab.nodes() {
-        store.start(lab, node).await.map_err(Error::failure)?;
+}
+
+/// Completes when the user has asked to stop. In virtual time that is never: nobody can.
+async fn interrupted(lab: &Lab, interrupt: &Interrupt) {
+    const LOOK_UP_NS: u64 = 100_000_000;
+    if matches!(lab, Lab::Simulated(_)) {
+        return std::future::pending().await;
     }
-    store.await_ready(lab, START_LIMIT_NS).await.map_err(Error::failure)
+    let clock = lab.clock();
+    while !interrupt.raised() {
+        clock.sleep_until(clock.now_ns() + LOOK_UP_NS).await;
+    }
 }
 
 /// The store as the nemesis sees it.

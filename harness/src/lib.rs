@@ -27,6 +27,8 @@ pub mod exit_code;
 pub mod expectation;
 pub mod interpreter;
 pub mod interrupt;
+pub mod logs;
+pub mod open_lab;
 pub mod panics;
 pub mod progress;
 pub mod recording;

@@ -47,6 +47,15 @@ impl Recording {
         event
     }
 
+    /// Hands on what was recorded every 100 ms, for as long as it is polled.
+    pub async fn flush_regularly(&self) {
+        const EVERY_NS: u64 = 100_000_000;
+        loop {
+            self.clock.sleep_until(self.clock.now_ns() + EVERY_NS).await;
+            self.open().flush();
+        }
+    }
+
     /// What was recorded so far.
     pub fn so_far(&self) -> History {
         self.open().history.clone().finish()
@@ -69,6 +78,15 @@ impl Recording {
 }
 
 impl Open {
+    fn flush(&mut self) {
+        if let Some(recorder) = &mut self.recorder
+            && let Err(error) = recorder.flush()
+        {
+            self.problem = Some(error.to_string());
+            self.recorder = None;
+        }
+    }
+
     fn push(&mut self, entry: Entry) {
         if let Some(recorder) = &mut self.recorder
             && let Err(error) = recorder.push(&entry)

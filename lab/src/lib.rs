@@ -18,8 +18,10 @@
 
 mod clock;
 pub mod machines;
+pub mod namespaces;
 pub mod remote;
 pub mod simulated;
+pub mod ssh;
 
 use std::sync::Arc;
 

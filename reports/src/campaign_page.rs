@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use perjury_checkers::Model;
 use serde::{Deserialize, Serialize};
 
-use crate::{ReportError, format, templates};
+use crate::{ReportError, escape, format, templates};
 
 /// One run in a campaign's table.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,7 +131,7 @@ fn summary(runs: usize, unexpected: usize, with_violations: usize) -> String {
 fn shown(row: &CampaignRow) -> Row<'_> {
     Row {
         row,
-        link: relative(&row.href),
+        link: escape::relative(&row.href),
         verdict: verdict(row),
         chips: row.models.iter().map(|(model, judged)| (model.name(), known(judged))).collect(),
         operations_shown: format::count(row.operations),
@@ -157,45 +157,9 @@ fn took(wall_ms: u64) -> String {
     format::duration(wall_ms.saturating_mul(1_000_000))
 }
 
-/// An address within the campaign's folder: whatever looks like a scheme or another host
-/// (`javascript:`, `//host`) is made a path below it, in which only plain characters stay as they
-/// are.
-fn relative(href: &str) -> String {
-    let mut path = String::new();
-    for byte in href.trim_start_matches('/').bytes() {
-        match byte {
-            b'a'..=b'z'
-            | b'A'..=b'Z'
-            | b'0'..=b'9'
-            | b'/'
-            | b'.'
-            | b'-'
-            | b'_'
-            | b'~'
-            | b'='
-            | b'+'
-            | b','
-            | b'@' => path.push(char::from(byte)),
-            other => path += &format!("%{other:02X}"),
-        }
-    }
-    match path.is_empty() {
-        true => path,
-        false => format!("./{path}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn links_stay_within_the_folder() {
-        assert_eq!(relative("runs/a b/report.html"), "./runs/a%20b/report.html");
-        assert_eq!(relative("javascript:alert(1)"), "./javascript%3Aalert%281%29");
-        assert_eq!(relative("//host/x"), "./host/x");
-        assert_eq!(relative(""), "");
-    }
 
     #[test]
     fn the_campaign_in_a_sentence() {

@@ -81,9 +81,45 @@ fn is_deceptive(character: char) -> bool {
     !kept && (character.is_control() || hidden_or_reordering)
 }
 
+/// An address within the page's folder: whatever looks like a scheme or another host
+/// (`javascript:`, `//host`) is made a path below it, in which only plain characters stay as they
+/// are.
+pub(crate) fn relative(href: &str) -> String {
+    let mut path = String::new();
+    for byte in href.trim_start_matches('/').bytes() {
+        match byte {
+            b'a'..=b'z'
+            | b'A'..=b'Z'
+            | b'0'..=b'9'
+            | b'/'
+            | b'.'
+            | b'-'
+            | b'_'
+            | b'~'
+            | b'='
+            | b'+'
+            | b','
+            | b'@' => path.push(char::from(byte)),
+            other => path += &format!("%{other:02X}"),
+        }
+    }
+    match path.is_empty() {
+        true => path,
+        false => format!("./{path}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn links_stay_within_the_folder() {
+        assert_eq!(relative("runs/a b/report.html"), "./runs/a%20b/report.html");
+        assert_eq!(relative("javascript:alert(1)"), "./javascript%3Aalert%281%29");
+        assert_eq!(relative("//host/x"), "./host/x");
+        assert_eq!(relative(""), "");
+    }
 
     #[test]
     fn markup_becomes_text() {

@@ -51,6 +51,10 @@ pub struct RunFacts {
     pub expectations: Vec<ExpectationResult>,
     /// What a reader must know before believing the rest: interrupted, a lab failure.
     pub notes: Vec<String>,
+    /// What the nodes themselves wrote, in files beside the page.
+    pub logs: Vec<LogFacts>,
+    /// The file with the lines of all logs in one order, relative to the page; may be empty.
+    pub merged_log: String,
 }
 
 impl RunFacts {
@@ -59,6 +63,38 @@ impl RunFacts {
         let each = self.expectations.iter().map(|expectation| expectation.met);
         each.reduce(|all, met| all && met)
     }
+}
+
+/// One log of one node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LogFacts {
+    /// The node's name.
+    pub node: String,
+    /// The log's name on the node.
+    pub name: String,
+    /// Where it is, relative to the page.
+    pub href: String,
+    /// How many lines it has.
+    pub lines: u64,
+    /// How many lines tell of a panic, a failed assertion or a crash.
+    pub suspicions: u64,
+    /// The first of those lines.
+    pub suspicious: Vec<SuspiciousFacts>,
+}
+
+/// A line of a log that tells of a defect of the store.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SuspiciousFacts {
+    /// Its number, from 1.
+    pub line: u64,
+    /// When it was written, for people; empty if the log does not say.
+    pub time: String,
+    /// What it tells of.
+    pub what: String,
+    /// The line.
+    pub text: String,
 }
 
 /// One expectation and what became of it.

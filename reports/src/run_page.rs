@@ -8,8 +8,8 @@ use crate::leadership::{self, Failover};
 use crate::strip::Strip;
 use crate::tables::{Chip, Faults, Figure, StatisticsTables};
 use crate::{
-    ReportError, RunFacts, RunReport, anomalies, escape, faults, sentence, series, tables,
-    templates, timeline,
+    LogFacts, ReportError, RunFacts, RunReport, anomalies, escape, faults, sentence, series,
+    tables, templates, timeline,
 };
 
 /// Failovers told below the strip; it draws all.
@@ -36,7 +36,17 @@ struct Page<'a> {
     faults: Faults,
     has_faults: bool,
     statistics: StatisticsTables,
+    logs: Vec<Log<'a>>,
+    merged_log: String,
     end: String,
+}
+
+/// A log with an address that is safe to follow.
+#[derive(Serialize)]
+struct Log<'a> {
+    #[serde(flatten)]
+    facts: &'a LogFacts,
+    link: String,
 }
 
 /// The page of a run: one HTML file that needs nothing else.
@@ -85,6 +95,12 @@ pub fn run_page(report: &RunReport<'_>) -> Result<String, ReportError> {
         faults: tables::faults(&spans, end_ns),
         has_faults: !spans.is_empty(),
         statistics: tables::statistics(analysis),
+        logs: facts
+            .logs
+            .iter()
+            .map(|log| Log { facts: log, link: escape::relative(&log.href) })
+            .collect(),
+        merged_log: escape::relative(&facts.merged_log),
         end: crate::format::moment(end_ns),
     };
     templates::run(&page, &escape::json_script("data", &data)?)

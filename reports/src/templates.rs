@@ -32,6 +32,7 @@ static TEMPLATES: LazyLock<Tera> = LazyLock::new(|| {
         ("run.html", include_str!("../templates/run.html")),
         ("anomalies.html", include_str!("../templates/anomalies.html")),
         ("fault_row.html", include_str!("../templates/fault_row.html")),
+        ("logs.html", include_str!("../templates/logs.html")),
         ("statistics.html", include_str!("../templates/statistics.html")),
         ("campaign.html", include_str!("../templates/campaign.html")),
     ])

@@ -11,8 +11,8 @@ use perjury_history::{
     OperationId, Outcome, Process,
 };
 use perjury_reports::{
-    CampaignFacts, CampaignRow, ExpectationResult, ReportError, RunFacts, RunReport, campaign_page,
-    run_page,
+    CampaignFacts, CampaignRow, ExpectationResult, LogFacts, ReportError, RunFacts, RunReport,
+    SuspiciousFacts, campaign_page, run_page,
 };
 use serde_json::Value;
 
@@ -232,6 +232,20 @@ fn hostile_run() -> (History, Analysis, RunFacts) {
             detail: HOSTILE.into(),
         }],
         notes: vec![HOSTILE.into()],
+        logs: vec![LogFacts {
+            node: HOSTILE.into(),
+            name: HOSTILE.into(),
+            href: format!("javascript:alert(1)//{HOSTILE}"),
+            suspicions: 1,
+            suspicious: vec![SuspiciousFacts {
+                line: 1,
+                time: HOSTILE.into(),
+                what: HOSTILE.into(),
+                text: HOSTILE.into(),
+            }],
+            ..LogFacts::default()
+        }],
+        merged_log: format!("//{HOSTILE}"),
         ..RunFacts::default()
     };
     (history, analysis, facts)
@@ -283,6 +297,35 @@ fn hostile_text_is_only_ever_text() {
             .replace('\u{0}', "\\u{0}")
     );
     assert_eq!(data["columns"]["key"][0], i64::MAX.to_string(), "beyond JavaScript's numbers");
+}
+
+#[test]
+fn the_nodes_logs_are_linked_and_their_crashes_told() {
+    let history = synthetic::history(500, 1);
+    let analysis = synthetic::analysis(&history);
+    let mut facts = synthetic::facts();
+    assert!(!page(&history, &analysis, &facts).contains("id=\"logs\""), "there are none");
+    let log = |node: &str, suspicious: Vec<SuspiciousFacts>| LogFacts {
+        node: node.to_owned(),
+        name: "etcd.log".to_owned(),
+        href: format!("logs/{node}/etcd.log"),
+        lines: 1_234,
+        suspicions: suspicious.len() as u64,
+        suspicious,
+    };
+    let (time, what) = ("2.000 s".to_owned(), "panic".to_owned());
+    let text = "panic: index out of range".to_owned();
+    let found = SuspiciousFacts { line: 77, time, what, text };
+    facts.logs = vec![log("n1", vec![]), log("n2", vec![found])];
+    facts.merged_log = "logs/merged.log".to_owned();
+    let page = page(&history, &analysis, &facts);
+    for part in [
+        "href=\"./logs/merged.log\"",
+        "href=\"./logs/n1/etcd.log\"",
+        "<b>panic</b> at 2.000 s, line 77: <code><bdi>panic: index out of range</bdi></code>",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
 }
 
 #[test]

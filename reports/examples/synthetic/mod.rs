@@ -261,5 +261,6 @@ pub(crate) fn facts() -> RunFacts {
             expectation("linearizable holds", false, "no order explains what clients saw"),
         ],
         notes: vec![],
+        ..RunFacts::default()
     }
 }
