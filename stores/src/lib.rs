@@ -16,6 +16,7 @@
 mod etcd;
 mod machines;
 mod postgres;
+mod redis;
 mod registry;
 pub mod replica;
 mod store;
