@@ -21,6 +21,7 @@ pub mod machines;
 pub mod namespaces;
 pub mod remote;
 pub mod simulated;
+pub mod ssh;
 
 use std::sync::Arc;
 

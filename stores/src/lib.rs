@@ -15,6 +15,7 @@
 
 mod etcd;
 mod machines;
+mod postgres;
 mod redis;
 mod registry;
 pub mod replica;

@@ -156,14 +156,16 @@ impl Expected {
         for fault in faults {
             match fault {
                 Fault::Partition { links, .. } => expected.silent |= links.contains(&link),
-                Fault::Lossy { links, .. } => expected.lossy |= links.contains(&link),
+                Fault::Lossy { links, .. } | Fault::Corrupt { links, .. } => {
+                    expected.lossy |= links.contains(&link);
+                }
                 Fault::Slow { links, delay_us, .. } if links.contains(&link) => {
                     expected.delay_us += delay_us;
                 }
-                Fault::Slow { .. } | Fault::Clock { .. } | Fault::Promote { .. } => {}
-                Fault::Kill { nodes } | Fault::Crash { nodes } | Fault::Pause { nodes } => {
-                    expected.silent |= nodes.contains(&link.from);
+                fault if fault.stops_processes() => {
+                    expected.silent |= fault.nodes().contains(&link.from);
                 }
+                _ => {}
             }
         }
         expected

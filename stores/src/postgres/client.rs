@@ -1,0 +1,297 @@
+//! A client of PostgreSQL: one process that talks to one node.
+//!
+//! It has up to two connections: to the primary, for what must go there, and to its own node. Which
+//! node is the primary it asks as a proxy would: every node, once for each connection, and of
+//! several that take themselves for it the one with the latest timeline. From then on it stays with
+//! that node until the connection ends or the node turns out to be a standby. Nothing is retried: an
+//! operation is sent to one node, once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::future::join_all;
+use perjury_history::{Key, MicroOp, NodeId, Reading, Value, Version};
+use tokio::time::{Instant, sleep};
+use tokio_postgres::Row;
+use tokio_postgres::types::Type;
+
+use super::classify::Problem;
+use super::connection::{Connection, Endpoint, Parameter};
+use super::files::CLIENT;
+use super::settings::{AtTimeOut, Isolation, PostgresSettings, Reads, Writes};
+use super::statements;
+use crate::{Answer, Client, Session};
+
+/// Between two looks at how far a standby has come.
+const REPLAY_POLL: Duration = Duration::from_millis(5);
+
+/// What a session has seen is not known: only the primary is sure to have it.
+const UNKNOWN_POSITION: i64 = i64::MAX;
+
+pub(super) struct PostgresClient {
+    settings: Arc<PostgresSettings>,
+    /// Of every node.
+    endpoints: Arc<[Endpoint]>,
+    node: NodeId,
+    timeout: Duration,
+    primary: Option<(NodeId, Connection)>,
+    own: Option<Connection>,
+    /// How much of the log holds all that the session has seen.
+    seen: i64,
+}
+
+/// Which connection a statement takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Route {
+    Primary,
+    Own,
+}
+
+impl PostgresClient {
+    /// A client of `node`, one of those that `endpoints` lead to. It connects when it is first asked.
+    pub(super) fn new(
+        settings: Arc<PostgresSettings>,
+        endpoints: Arc<[Endpoint]>,
+        node: NodeId,
+        session: Session,
+    ) -> Self {
+        let timeout = Duration::from_nanos(session.timeout_ns);
+        Self { settings, endpoints, node, timeout, primary: None, own: None, seen: 0 }
+    }
+
+    async fn execute(&mut self, micro_op: MicroOp, deadline: Instant) -> Result<Answer, Problem> {
+        let writes = match self.settings.writes {
+            Writes::Primary => Route::Primary,
+            Writes::Node => Route::Own,
+        };
+        match micro_op {
+            MicroOp::Read { key, .. } => {
+                let route = self.read_route(deadline).await?;
+                let statement = statements::READ_REGISTER;
+                let (node, rows) = self.run(route, statement, &[key_of(&key)], deadline).await?;
+                self.note_read(&rows)?;
+                let (result, version) = register(&rows)?;
+                Ok(self.ok(MicroOp::Read { key, result: Some(result) }, node, version))
+            }
+            MicroOp::Inspect { key, .. } => {
+                let statement = statements::READ_REGISTER;
+                let (node, rows) =
+                    self.run(Route::Own, statement, &[key_of(&key)], deadline).await?;
+                let (result, version) = register(&rows)?;
+                Ok(self.ok(MicroOp::Inspect { key, result: Some(result) }, node, version))
+            }
+            MicroOp::Write { key, value } => {
+                let parameters = [key_of(&key), key_of(&value)];
+                let (node, rows) =
+                    self.run(writes, statements::WRITE_REGISTER, &parameters, deadline).await?;
+                self.note_write(writes, deadline).await;
+                Ok(self.ok(micro_op, node, version(&rows)?))
+            }
+            MicroOp::Cas { key, old, new } => {
+                let parameters = [key_of(&key), key_of(&old), key_of(&new)];
+                let (node, rows) =
+                    self.run(writes, statements::CAS_REGISTER, &parameters, deadline).await?;
+                if rows.is_empty() {
+                    return Err(Problem::Mismatch);
+                }
+                self.note_write(writes, deadline).await;
+                Ok(self.ok(micro_op, node, version(&rows)?))
+            }
+        }
+    }
+
+    fn ok(&self, micro_op: MicroOp, node: NodeId, version: Option<Version>) -> Answer {
+        let version = version.filter(|_| self.settings.positions_are_lasting());
+        Answer::Ok { micro_ops: vec![micro_op], node: Some(node), version }
+    }
+
+    /// Runs a statement; also says which node did. A connection that is of no more use is given up.
+    async fn run(
+        &mut self,
+        route: Route,
+        statement: &str,
+        parameters: &[Parameter<'_>],
+        deadline: Instant,
+    ) -> Result<(NodeId, Vec<Row>), Problem> {
+        self.ensure_connection(route, deadline).await?;
+        let (node, connection) = match (route, &self.primary, &self.own) {
+            (Route::Primary, Some((node, connection)), _) => (*node, connection),
+            (Route::Own, _, Some(connection)) => (self.node, connection),
+            _ => return Err(Problem::NotConnected("no connection".to_owned())),
+        };
+        let outcome = connection.run(statement, parameters, deadline).await;
+        if let Err(problem) = &outcome {
+            let not_primary = route == Route::Primary && problem.is_read_only();
+            if problem.spoils_connection() || not_primary {
+                self.give_up(route, *problem == Problem::TimedOut);
+            }
+        }
+        outcome.map(|rows| (node, rows))
+    }
+
+    fn give_up(&mut self, route: Route, timed_out: bool) {
+        let connection = match route {
+            Route::Primary => self.primary.take().map(|(_, connection)| connection),
+            Route::Own => self.own.take(),
+        };
+        if let Some(connection) = connection
+            && timed_out
+            && self.settings.at_time_out == AtTimeOut::Cancel
+        {
+            connection.cancel();
+        }
+    }
+
+    /// A connection that has ended is replaced by a new one; nothing was asked on either.
+    async fn ensure_connection(&mut self, route: Route, deadline: Instant) -> Result<(), Problem> {
+        match route {
+            Route::Own if self.own.as_ref().is_none_or(Connection::is_closed) => {
+                let endpoint = &self.endpoints[self.node.0 as usize];
+                self.own = Some(Connection::open(endpoint, CLIENT, deadline).await?);
+            }
+            Route::Primary if self.primary.as_ref().is_none_or(|(_, it)| it.is_closed()) => {
+                self.primary = None;
+                let (node, connection) = self.find_primary(deadline).await?;
+                self.set_isolation(&connection, deadline).await?;
+                self.primary = Some((node, connection));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Asks every node at once. One that does not answer within a third of the time-out is passed
+    /// over, so that there is time left to ask the one that is found.
+    async fn find_primary(&self, deadline: Instant) -> Result<(NodeId, Connection), Problem> {
+        let until = deadline.min(Instant::now() + self.timeout / 3);
+        let ask = async |node: u32| {
+            let endpoint = &self.endpoints[node as usize];
+            let connection = Connection::open(endpoint, CLIENT, until).await.ok()?;
+            let rows = connection.run(statements::LEADS, &[], until).await.ok()?;
+            let timeline: Option<i64> = column(rows.first()?, 0).ok()?;
+            Some((timeline?, NodeId(node), connection))
+        };
+        let nodes = 0..self.endpoints.len() as u32;
+        let found = join_all(nodes.map(ask)).await.into_iter().flatten();
+        let latest = found.max_by_key(|(timeline, ..)| *timeline);
+        let latest = latest.map(|(_, node, connection)| (node, connection));
+        latest.ok_or_else(|| Problem::NotConnected("no node says that it is the primary".into()))
+    }
+
+    async fn set_isolation(
+        &self,
+        connection: &Connection,
+        deadline: Instant,
+    ) -> Result<(), Problem> {
+        let statement = match self.settings.isolation {
+            Isolation::ReadCommitted => return Ok(()),
+            Isolation::RepeatableRead => statements::REPEATABLE_READ,
+            Isolation::Serializable => statements::SERIALIZABLE,
+        };
+        let set = connection.run(statement, &[], deadline).await;
+        // Nothing was asked yet, whatever the problem.
+        let unset = |_| Problem::NotConnected("isolation could not be set".to_owned());
+        set.map(|_| ()).map_err(unset)
+    }
+
+    async fn read_route(&mut self, deadline: Instant) -> Result<Route, Problem> {
+        match self.settings.reads {
+            Reads::Primary => Ok(Route::Primary),
+            Reads::Standby => Ok(Route::Own),
+            Reads::Session => self.session_route(deadline).await,
+        }
+    }
+
+    /// The client's own node, if it comes to have all that the session has seen before patience ends;
+    /// else the primary. It must have it before the read begins: a statement sees what was there when
+    /// it began.
+    async fn session_route(&mut self, deadline: Instant) -> Result<Route, Problem> {
+        let patience = Duration::from_millis(self.settings.session_wait_ms);
+        let until = deadline.min(Instant::now() + patience);
+        while self.seen != UNKNOWN_POSITION {
+            let (_, rows) = self.run(Route::Own, statements::POSITION, &[], deadline).await?;
+            if position(&rows)? >= self.seen {
+                return Ok(Route::Own);
+            }
+            if Instant::now() >= until {
+                break;
+            }
+            sleep(REPLAY_POLL).await;
+        }
+        Ok(Route::Primary)
+    }
+
+    /// A read tells how far its node was just after what it has seen.
+    fn note_read(&mut self, rows: &[Row]) -> Result<(), Problem> {
+        self.seen = self.seen.max(position(rows)?);
+        Ok(())
+    }
+
+    /// The commit is in the log before the place where the log ends now.
+    async fn note_write(&mut self, route: Route, deadline: Instant) {
+        if self.settings.reads != Reads::Session {
+            return;
+        }
+        let rows = self.run(route, statements::POSITION, &[], deadline).await;
+        let position = rows.and_then(|(_, rows)| position(&rows));
+        // The write itself is done, whatever came of this question.
+        self.seen = self.seen.max(position.unwrap_or(UNKNOWN_POSITION));
+    }
+}
+
+#[async_trait]
+impl Client for PostgresClient {
+    async fn invoke(&mut self, operation: &[MicroOp]) -> Answer {
+        let deadline = Instant::now() + self.timeout;
+        let mutates = operation.iter().any(|it| it.written().is_some());
+        let outcome = match operation {
+            [only] => self.execute(*only, deadline).await,
+            _ => Err(Problem::NotOffered),
+        };
+        outcome.unwrap_or_else(|problem| problem.answer(mutates))
+    }
+}
+
+fn key_of(key: &Key) -> Parameter<'_> {
+    (key, Type::INT8)
+}
+
+/// A column of an answer.
+fn column<'a, T: tokio_postgres::types::FromSql<'a>>(
+    row: &'a Row,
+    index: usize,
+) -> Result<T, Problem> {
+    row.try_get(index).map_err(|_| Problem::Unintelligible)
+}
+
+/// Of a statement that tells it in the last column of its first row.
+fn position(rows: &[Row]) -> Result<i64, Problem> {
+    let row = rows.first().ok_or(Problem::Unintelligible)?;
+    column(row, row.len() - 1)
+}
+
+/// Epoch and position stand in the two columns `from` and after.
+fn version_at(row: &Row, from: usize) -> Result<Option<Version>, Problem> {
+    let (epoch, position): (Option<i64>, Option<i64>) =
+        (column(row, from)?, column(row, from + 1)?);
+    let unsigned = |number: i64| u64::try_from(number).map_err(|_| Problem::Unintelligible);
+    match (epoch, position) {
+        (Some(epoch), Some(position)) => {
+            Ok(Some(Version { epoch: unsigned(epoch)?, position: unsigned(position)? }))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// What a write returns.
+fn version(rows: &[Row]) -> Result<Option<Version>, Problem> {
+    version_at(rows.first().ok_or(Problem::Unintelligible)?, 0)
+}
+
+/// What a read of a register returns: always one row, of nulls if there is nothing.
+fn register(rows: &[Row]) -> Result<(Reading, Option<Version>), Problem> {
+    let row = rows.first().ok_or(Problem::Unintelligible)?;
+    let value: Option<Value> = column(row, 0)?;
+    Ok((Reading::from(value), version_at(row, 1)?))
+}
