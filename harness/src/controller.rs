@@ -100,7 +100,7 @@ fn execute(
     let injector = opened.injector(store.footprint())?;
     for fault in plan.schedule.faults() {
         let refused = |reason| Error::usage(format!("`{fault}`: {reason}"));
-        injector.can(fault.kind()).map_err(refused)?;
+        injector.can(fault).map_err(refused)?;
     }
     let started = to_the_end(lab, start(store, lab, interrupt)).flatten();
     if let Err(error) = started {

@@ -18,6 +18,7 @@
 
 mod clock;
 pub mod machines;
+pub mod namespaces;
 pub mod remote;
 pub mod simulated;
 pub mod ssh;

@@ -7,7 +7,7 @@ use perjury_history::NodeId;
 use perjury_lab::simulated::{ClockFault, Link};
 use serde::{Deserialize, Serialize};
 
-use crate::Shape;
+use crate::{FaultKind, Shape};
 
 /// Something that goes wrong for a while. Everything random about it has been drawn.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,11 +21,27 @@ pub enum Fault {
         nodes: Vec<NodeId>,
         /// The links that are cut, each direction by itself.
         links: BTreeSet<Link>,
+        /// The ports, at either end, whose traffic is cut; all of it if there are none.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        ports: Vec<u16>,
     },
     /// Processes die; their machines stay up, so what they wrote stays. Undone by a restart.
     Kill {
         /// Where.
         nodes: Vec<NodeId>,
+    },
+    /// Processes are told to end, and do so in their own time. Undone by a restart.
+    Terminate {
+        /// Where.
+        nodes: Vec<NodeId>,
+    },
+    /// Processes die and are started again at once: nothing is to be undone but a restart that
+    /// failed.
+    Restart {
+        /// Where.
+        nodes: Vec<NodeId>,
+        /// Whether one node waits for the other.
+        rolling: bool,
     },
     /// Machines lose power and what was not synced with it. Undone by switching on and starting.
     Crash {
@@ -40,6 +56,11 @@ pub enum Fault {
     /// An operator has one node take over as leader. A moment's work: nothing is to be undone.
     Promote {
         /// Which node; the only one.
+        nodes: Vec<NodeId>,
+    },
+    /// An operator removes nodes from the cluster. Undone by adding them again.
+    Membership {
+        /// Which.
         nodes: Vec<NodeId>,
     },
     /// Clocks are wrong.
@@ -73,21 +94,105 @@ pub enum Fault {
         /// Messages that may overtake others, in parts per million.
         reorder_ppm: u32,
     },
+    /// Links damage what they carry.
+    Corrupt {
+        /// The nodes at one end of them.
+        nodes: Vec<NodeId>,
+        /// Which.
+        links: BTreeSet<Link>,
+        /// Messages with a wrong bit, in parts per million.
+        corrupt_ppm: u32,
+    },
+    /// Links carry little.
+    Bandwidth {
+        /// The nodes at one end of them.
+        nodes: Vec<NodeId>,
+        /// Which.
+        links: BTreeSet<Link>,
+        /// What each carries, in thousands of bits per second.
+        rate_kbit: u32,
+    },
+    /// Disks fail.
+    Disk {
+        /// Where.
+        nodes: Vec<NodeId>,
+        /// In which way.
+        harm: DiskHarm,
+    },
+    /// Processes get little processor time.
+    Cpu {
+        /// Where.
+        nodes: Vec<NodeId>,
+        /// What the processes of a node get together, in percent of one processor.
+        percent: u32,
+    },
+    /// Processes get little memory.
+    Memory {
+        /// Where.
+        nodes: Vec<NodeId>,
+        /// What the processes of a node may use, in percent of what they used before.
+        percent: u32,
+    },
+}
+
+/// How a disk fails. Files and places in them are chosen on the machine by `choice`, a random
+/// number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case", tag = "kind")]
+pub enum DiskHarm {
+    /// No space is left.
+    Full,
+    /// Writes wait, again and again.
+    Slow {
+        /// How long at a time, in milliseconds.
+        stall_ms: u64,
+        /// Between the beginnings of two waits, in milliseconds.
+        every_ms: u64,
+    },
+    /// Nothing can be written any more; what was written can be read. Undone by a restart.
+    ReadOnly,
+    /// Nothing can be read or written any more. Undone by a restart.
+    Error,
+    /// One bit of what a stopped process had written changes. Undone by a restart, which finds it.
+    BitFlip {
+        /// Chooses it.
+        choice: u64,
+    },
+    /// The end of what a stopped process had written is gone. Undone by a restart, which misses it.
+    Truncate {
+        /// Chooses the file.
+        choice: u64,
+        /// How much is gone.
+        bytes: u64,
+    },
 }
 
 impl Fault {
+    /// Its kind.
+    pub fn kind(&self) -> FaultKind {
+        match self {
+            Fault::Partition { .. } => FaultKind::Partition,
+            Fault::Kill { .. } => FaultKind::Kill,
+            Fault::Terminate { .. } => FaultKind::Terminate,
+            Fault::Restart { .. } => FaultKind::Restart,
+            Fault::Crash { .. } => FaultKind::Crash,
+            Fault::Pause { .. } => FaultKind::Pause,
+            Fault::Promote { .. } => FaultKind::Promote,
+            Fault::Membership { .. } => FaultKind::Membership,
+            Fault::Clock { .. } => FaultKind::Clock,
+            Fault::Slow { .. } => FaultKind::Slow,
+            Fault::Lossy { .. } => FaultKind::Lossy,
+            Fault::Corrupt { .. } => FaultKind::Corrupt,
+            Fault::Bandwidth { .. } => FaultKind::Bandwidth,
+            Fault::Disk { .. } => FaultKind::Disk,
+            Fault::Cpu { .. } => FaultKind::Cpu,
+            Fault::Memory { .. } => FaultKind::Memory,
+        }
+    }
+
     /// The kind's name.
     pub fn name(&self) -> &'static str {
-        match self {
-            Fault::Partition { .. } => "partition",
-            Fault::Kill { .. } => "kill",
-            Fault::Crash { .. } => "crash",
-            Fault::Pause { .. } => "pause",
-            Fault::Promote { .. } => "promote",
-            Fault::Clock { .. } => "clock",
-            Fault::Slow { .. } => "slow",
-            Fault::Lossy { .. } => "lossy",
-        }
+        self.kind().name()
     }
 
     /// The nodes it is aimed at.
@@ -95,18 +200,63 @@ impl Fault {
         match self {
             Fault::Partition { nodes, .. }
             | Fault::Kill { nodes }
+            | Fault::Terminate { nodes }
+            | Fault::Restart { nodes, .. }
             | Fault::Crash { nodes }
             | Fault::Pause { nodes }
             | Fault::Promote { nodes }
+            | Fault::Membership { nodes }
             | Fault::Clock { nodes, .. }
             | Fault::Slow { nodes, .. }
-            | Fault::Lossy { nodes, .. } => nodes,
+            | Fault::Lossy { nodes, .. }
+            | Fault::Corrupt { nodes, .. }
+            | Fault::Bandwidth { nodes, .. }
+            | Fault::Disk { nodes, .. }
+            | Fault::Cpu { nodes, .. }
+            | Fault::Memory { nodes, .. } => nodes,
         }
     }
 
-    /// Whether it stops processes, so that a second such fault on the same node would do nothing.
+    /// The links that it impairs; none if it is about something else.
+    pub fn links(&self) -> &BTreeSet<Link> {
+        static NONE: BTreeSet<Link> = BTreeSet::new();
+        match self {
+            Fault::Partition { links, .. }
+            | Fault::Slow { links, .. }
+            | Fault::Lossy { links, .. }
+            | Fault::Corrupt { links, .. }
+            | Fault::Bandwidth { links, .. } => links,
+            _ => &NONE,
+        }
+    }
+
+    /// Whether processes stand still or are gone as long as it is in force.
     pub fn stops_processes(&self) -> bool {
-        matches!(self, Fault::Kill { .. } | Fault::Crash { .. } | Fault::Pause { .. })
+        match self {
+            Fault::Kill { .. }
+            | Fault::Terminate { .. }
+            | Fault::Restart { .. }
+            | Fault::Crash { .. }
+            | Fault::Pause { .. } => true,
+            Fault::Disk { harm, .. } => {
+                matches!(harm, DiskHarm::BitFlip { .. } | DiskHarm::Truncate { .. })
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether processes may have ended by it or by its undoing, and must be started again.
+    pub fn ends_processes(&self) -> bool {
+        match self {
+            Fault::Kill { .. }
+            | Fault::Terminate { .. }
+            | Fault::Restart { .. }
+            | Fault::Crash { .. }
+            // A store may give up where its disk or its memory does not suffice.
+            | Fault::Disk { .. }
+            | Fault::Memory { .. } => true,
+            _ => false,
+        }
     }
 }
 
@@ -120,13 +270,26 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let nodes = list(self.nodes());
         match self {
-            Fault::Partition { shape, links, .. } => {
-                write!(f, "{} ({} links cut)", shape.describe(&nodes), links.len())
+            Fault::Partition { shape, links, ports, .. } => {
+                write!(f, "{} ({} links cut", shape.describe(&nodes), links.len())?;
+                let ports: Vec<_> = ports.iter().map(ToString::to_string).collect();
+                match ports.as_slice() {
+                    [] => write!(f, ")"),
+                    ports => write!(f, " at port {})", ports.join(", ")),
+                }
             }
             Fault::Kill { .. } => write!(f, "killed the process on {nodes}"),
+            Fault::Terminate { .. } => write!(f, "had the process on {nodes} end"),
+            Fault::Restart { rolling: false, .. } => {
+                write!(f, "killed the process on {nodes} and started it again")
+            }
+            Fault::Restart { rolling: true, .. } => {
+                write!(f, "killed the process on {nodes} and started it again, one by one")
+            }
             Fault::Crash { .. } => write!(f, "took the power of {nodes}"),
             Fault::Pause { .. } => write!(f, "paused the process on {nodes}"),
             Fault::Promote { .. } => write!(f, "had {nodes} take over as leader"),
+            Fault::Membership { .. } => write!(f, "removed {nodes} from the cluster"),
             Fault::Clock { error, .. } => match *error {
                 ClockFault::Bump { offset_ns } => {
                     write!(f, "set the wall clock of {nodes} {} ms off", offset_ns / 1_000_000)
@@ -155,6 +318,32 @@ impl fmt::Display for Fault {
                 duplicate_ppm / 10_000,
                 reorder_ppm / 10_000
             ),
+            Fault::Corrupt { corrupt_ppm, .. } => {
+                write!(f, "let all links of {nodes} damage {} %", corrupt_ppm / 10_000)
+            }
+            Fault::Bandwidth { rate_kbit, .. } => {
+                write!(f, "let each link of {nodes} carry no more than {rate_kbit} kbit/s")
+            }
+            Fault::Disk { harm, .. } => match harm {
+                DiskHarm::Full => write!(f, "filled the disk of {nodes}"),
+                DiskHarm::Slow { stall_ms, every_ms } => {
+                    write!(f, "had the disk of {nodes} hang for {stall_ms} ms every {every_ms} ms")
+                }
+                DiskHarm::ReadOnly => write!(f, "made the disk of {nodes} read-only"),
+                DiskHarm::Error => write!(f, "made the disk of {nodes} fail"),
+                DiskHarm::BitFlip { .. } => {
+                    write!(f, "killed the process on {nodes} and flipped a bit of its data")
+                }
+                DiskHarm::Truncate { bytes, .. } => {
+                    write!(f, "killed the process on {nodes} and cut {bytes} bytes off its data")
+                }
+            },
+            Fault::Cpu { percent, .. } => {
+                write!(f, "let the process on {nodes} have {percent} % of a processor")
+            }
+            Fault::Memory { percent, .. } => {
+                write!(f, "let the process on {nodes} have {percent} % of its memory")
+            }
         }
     }
 }

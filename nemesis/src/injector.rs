@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::{Fault, FaultKind};
+use crate::{Fault, FaultSpec};
 
 /// What a look from outside showed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,15 +16,15 @@ pub struct Observation {
 /// Turns faults into effects on one kind of lab. A fault is known by its number within the run.
 ///
 /// Faults overlap, and each must last until it is undone itself, whatever happens to the others.
-/// Only two things never overlap, because the [`Nemesis`](crate::Nemesis) sees to it: faults that
-/// stop processes of the same node, and clock faults of the same node.
+/// Only some never overlap on a node, because the [`Nemesis`](crate::Nemesis) sees to it: those about
+/// its processes or its disk, those about its clock, its processor time and its memory.
 #[async_trait]
 pub trait Injector: Send + Sync {
-    /// Whether this kind of fault can be made here, and if not why and what to do about it.
+    /// Whether such a fault can be made here, and if not why and what to do about it.
     ///
     /// # Errors
     /// With the reason, for people.
-    fn can(&self, kind: FaultKind) -> Result<(), String>;
+    fn can(&self, spec: &FaultSpec) -> Result<(), String>;
 
     /// Whether faults stay when the controller dies, so that their undo must be on the disk first.
     fn outlives_controller(&self) -> bool {

@@ -19,22 +19,31 @@
 //!
 //! Start reading at [`Fault`], then [`Nemesis`].
 
+pub mod agent;
+mod cluster;
+mod draw;
 mod fault;
 mod injector;
 mod journal;
+mod kind;
+mod linux;
 mod nemesis;
+mod operations;
 mod partition;
 mod schedule;
 mod simulated;
 mod spec;
 mod target;
 
-pub use fault::Fault;
+pub use cluster::Cluster;
+pub use fault::{DiskHarm, Fault};
 pub use injector::{Injector, Observation};
 pub use journal::{Journal, JournalEntry, JournalError, JournalStage};
-pub use nemesis::{Cluster, Nemesis, Record};
+pub use kind::{ClockKind, DiskKind, FaultKind};
+pub use linux::{AgentBinary, LinuxInjector};
+pub use nemesis::{Nemesis, Record};
 pub use partition::Shape;
 pub use schedule::{Moment, Pace, Schedule, ScriptedFault};
 pub use simulated::SimulatedInjector;
-pub use spec::{ClockKind, FaultKind, FaultSpec, SpecError};
+pub use spec::{FaultSpec, SpecError};
 pub use target::Targets;

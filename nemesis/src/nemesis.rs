@@ -3,38 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use perjury_history::{FaultEvent, FaultStage, NodeId};
 use perjury_lab::Clock;
 use rand_pcg::Pcg64;
 
-use crate::fault::list;
 use crate::journal::{Journal, JournalEntry, JournalError, JournalStage};
 use crate::schedule::{Moment, Schedule};
-use crate::{Fault, FaultKind, FaultSpec, Injector};
-
-/// What a nemesis must know of the store, and do to it.
-#[async_trait]
-pub trait Cluster: Send + Sync {
-    /// The nodes that take themselves for a leader now.
-    async fn primaries(&self) -> Vec<NodeId>;
-
-    /// Starts the store on a node again; harmless if it runs.
-    ///
-    /// # Errors
-    /// With what went wrong.
-    async fn restart(&self, node: NodeId) -> Result<(), String>;
-
-    /// Has a node take over as leader, as an operator would.
-    ///
-    /// # Errors
-    /// With what went wrong.
-    async fn promote(&self, node: NodeId) -> Result<(), String>;
-}
-
-/// How long a promoted node has to lead, and between two looks at whether it does.
-const PROMOTION_LIMIT_NS: u64 = 1_000_000_000;
-const PROMOTION_POLL_NS: u64 = 20_000_000;
+use crate::{Cluster, Fault, FaultSpec, Injector, Observation};
 
 /// Where fault events are recorded.
 pub trait Record: Send + Sync {
@@ -44,16 +19,16 @@ pub trait Record: Send + Sync {
 
 /// Injects faults and takes them back.
 pub struct Nemesis {
-    clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<dyn Clock>,
     nodes: Vec<NodeId>,
-    injector: Box<dyn Injector>,
-    cluster: Arc<dyn Cluster>,
+    pub(crate) injector: Box<dyn Injector>,
+    pub(crate) cluster: Arc<dyn Cluster>,
     record: Arc<dyn Record>,
     journal: Journal,
     /// When the run began: the journal's times count from there, as the history's do.
     start_ns: u64,
     /// Faults in force.
-    active: BTreeMap<u32, Fault>,
+    pub(crate) active: BTreeMap<u32, Fault>,
     /// Number of the next schedule's first fault.
     next_number: u32,
     rng: Pcg64,
@@ -154,78 +129,41 @@ impl Nemesis {
     /// Begins a fault. Returns when it did.
     async fn begin(&mut self, number: u32, spec: &FaultSpec) -> Result<u64, JournalError> {
         let primaries = self.cluster.primaries().await;
-        // Two faults of one kind on one node would hide each other's effect and each other's end.
-        let kind = spec.kind();
-        let alike = self.active.values().filter(|fault| match kind {
-            FaultKind::Kill | FaultKind::Crash | FaultKind::Pause | FaultKind::Promote => {
-                fault.stops_processes()
-            }
-            FaultKind::Clock => matches!(fault, Fault::Clock { .. }),
-            FaultKind::Partition | FaultKind::Slow | FaultKind::Lossy => false,
-        });
+        // Two faults of one claim on one node would hide each other's effect and each other's end.
+        let claim = spec.kind().claim();
+        let alike = |fault: &&Fault| claim.is_some() && fault.kind().claim() == claim;
+        let alike = self.active.values().filter(alike);
         let busy = alike.flat_map(|fault| fault.nodes().to_vec()).collect();
         let drawn = spec.draw(&self.nodes, &primaries, &busy, &mut self.rng);
         let Some(fault) = drawn else {
             let detail = format!("no node to aim `{spec}` at");
-            self.note(number, FaultStage::Failed, kind.name(), &[], detail);
+            self.note(number, FaultStage::Failed, spec.kind().name(), &[], detail);
             return Ok(self.clock.now_ns());
         };
         let begun_ns = self.clock.now_ns();
         self.journal(number, JournalStage::Applying { fault: fault.clone() })?;
         self.active.insert(number, fault.clone());
-        if let Fault::Promote { nodes } = &fault {
-            return self.promote(number, &fault, nodes).await.map(|()| begun_ns);
+        match &fault {
+            Fault::Promote { .. } => {
+                return self.promote(number, &fault).await.map(|()| begun_ns);
+            }
+            Fault::Restart { rolling, .. } => {
+                return self.restart(number, &fault, *rolling).await.map(|()| begun_ns);
+            }
+            _ => {}
         }
-        if let Err(problem) = self.injector.apply(number, &fault).await {
+        if let Err(problem) = self.apply(number, &fault).await {
             self.note_fault(number, FaultStage::Failed, &fault, problem);
             return Ok(begun_ns);
         }
         self.note_fault(number, FaultStage::Applied, &fault, fault.to_string());
         self.journal(number, JournalStage::Applied)?;
         // If other faults hide it, nothing was observed and nothing is said.
-        if let Some(seen) = self.injector.observe(&fault, false, &self.others(number)).await {
+        if let Some(seen) = self.observe(number, &fault, false).await {
             let stage = if seen.as_expected { FaultStage::Observed } else { FaultStage::Failed };
             self.note_fault(number, stage, &fault, seen.detail);
         }
         Ok(begun_ns)
-    }
-
-    /// A promotion is over as soon as it has been seen: there is nothing to take back.
-    async fn promote(
-        &mut self,
-        number: u32,
-        fault: &Fault,
-        nodes: &[NodeId],
-    ) -> Result<(), JournalError> {
-        let mut outcome = Ok(());
-        for &node in nodes {
-            outcome = outcome.and(self.cluster.promote(node).await);
-        }
-        self.active.remove(&number);
-        match outcome {
-            Err(problem) => self.note_fault(number, FaultStage::Failed, fault, problem),
-            Ok(()) => {
-                self.note_fault(number, FaultStage::Applied, fault, fault.to_string());
-                let began_ns = self.clock.now_ns();
-                let mut primaries = self.cluster.primaries().await;
-                while !nodes.iter().all(|node| primaries.contains(node))
-                    && self.clock.now_ns() - began_ns < PROMOTION_LIMIT_NS
-                {
-                    self.clock.sleep_until(self.clock.now_ns() + PROMOTION_POLL_NS).await;
-                    primaries = self.cluster.primaries().await;
-                }
-                let leads = nodes.iter().all(|node| primaries.contains(node));
-                let stage = if leads { FaultStage::Observed } else { FaultStage::Failed };
-                let detail = match primaries.as_slice() {
-                    [] => "no node takes itself for the leader".to_owned(),
-                    leaders => format!("leaders now: {}", list(leaders)),
-                };
-                self.note_fault(number, stage, fault, detail);
-                let nothing = "over; nothing is to be undone".to_owned();
-                self.note_fault(number, FaultStage::Undone, fault, nothing);
-            }
-        }
-        self.journal(number, JournalStage::Undone)
     }
 
     async fn end(&mut self, number: u32) -> Result<(), JournalError> {
@@ -233,19 +171,14 @@ impl Nemesis {
         let Some(fault) = self.active.get(&number).cloned() else {
             return Ok(());
         };
-        let mut outcome = self.injector.undo(number, &fault).await;
-        if matches!(fault, Fault::Kill { .. } | Fault::Crash { .. }) {
-            for &node in fault.nodes() {
-                outcome = outcome.and(self.cluster.restart(node).await);
-            }
-        }
+        let outcome = self.undo(number, &fault).await;
         if let Err(problem) = outcome {
             // It stays in force and in the journal, so that healing tries again.
             self.note_fault(number, FaultStage::Failed, &fault, problem);
             return Ok(());
         }
         // Until it was seen to be over it counts as in force, in case this is dropped here.
-        let detail = match self.injector.observe(&fault, true, &self.others(number)).await {
+        let detail = match self.observe(number, &fault, true).await {
             Some(seen) if !seen.as_expected => {
                 self.note_fault(number, FaultStage::Failed, &fault, seen.detail);
                 return Ok(());
@@ -258,17 +191,60 @@ impl Nemesis {
         self.journal(number, JournalStage::Undone)
     }
 
-    fn others(&self, number: u32) -> Vec<&Fault> {
+    /// Has a fault act: by the injector, but for what only the store can do.
+    async fn apply(&self, number: u32, fault: &Fault) -> Result<(), String> {
+        match fault {
+            Fault::Membership { nodes } => {
+                let mut outcome = Ok(());
+                for &node in nodes {
+                    outcome = outcome.and(self.cluster.remove_member(node).await);
+                }
+                outcome
+            }
+            _ => self.injector.apply(number, fault).await,
+        }
+    }
+
+    async fn undo(&self, number: u32, fault: &Fault) -> Result<(), String> {
+        let mut outcome = match fault {
+            Fault::Membership { .. } => Ok(()),
+            _ => self.injector.undo(number, fault).await,
+        };
+        for &node in fault.nodes() {
+            if fault.ends_processes() {
+                outcome = outcome.and(self.cluster.restart(node).await);
+            }
+            if matches!(fault, Fault::Membership { .. }) {
+                outcome = outcome.and(self.cluster.add_member(node).await);
+            }
+        }
+        outcome
+    }
+
+    /// Looks whether a fault is in force, or (`gone`) over.
+    pub(crate) async fn observe(
+        &self,
+        number: u32,
+        fault: &Fault,
+        gone: bool,
+    ) -> Option<Observation> {
+        match fault {
+            Fault::Membership { nodes } => self.observe_members(nodes, gone).await,
+            _ => self.injector.observe(fault, gone, &self.others(number)).await,
+        }
+    }
+
+    pub(crate) fn others(&self, number: u32) -> Vec<&Fault> {
         let others = self.active.iter().filter(|&(&other, _)| other != number);
         others.map(|(_, fault)| fault).collect()
     }
 
-    fn journal(&mut self, number: u32, stage: JournalStage) -> Result<(), JournalError> {
+    pub(crate) fn journal(&mut self, number: u32, stage: JournalStage) -> Result<(), JournalError> {
         let time_ns = self.clock.now_ns() - self.start_ns;
         self.journal.append(&JournalEntry { number, time_ns, stage })
     }
 
-    fn note_fault(&self, number: u32, stage: FaultStage, fault: &Fault, detail: String) {
+    pub(crate) fn note_fault(&self, number: u32, stage: FaultStage, fault: &Fault, detail: String) {
         self.note(number, stage, fault.name(), fault.nodes(), detail);
     }
 

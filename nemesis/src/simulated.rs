@@ -10,7 +10,7 @@ use perjury_lab::SimulatedLab;
 use perjury_lab::simulated::{ClockFault, Impairment, Link, LinkProbe, MachineState};
 
 use crate::fault::list;
-use crate::{Fault, FaultKind, Injector, Observation};
+use crate::{Fault, FaultKind, FaultSpec, Injector, Observation};
 
 /// Links that are probed of each fault; a partition of nine nodes cuts dozens alike.
 const LINKS_PROBED: usize = 3;
@@ -131,7 +131,8 @@ impl SimulatedInjector {
                 let late = seen.fastest_us >= at_best(link).0.min_us.saturating_add(delay_us);
                 seen.arrived > 0 && late != gone
             }),
-            Fault::Lossy { loss_ppm, duplicate_ppm, .. } => {
+            Fault::Lossy { .. } | Fault::Corrupt { .. } => {
+                let Impairment { loss_ppm, duplicate_ppm, .. } = impairment(fault);
                 let sum = |part: fn(&LinkProbe) -> u32| -> u64 {
                     seen.iter().map(|(_, seen)| u64::from(part(seen))).sum()
                 };
@@ -152,7 +153,7 @@ impl SimulatedInjector {
 /// Packets that show the fault: loss is seen only in many.
 fn packets(fault: &Fault) -> u32 {
     match fault {
-        Fault::Lossy { .. } => 300,
+        Fault::Lossy { .. } | Fault::Corrupt { .. } => 300,
         _ => 10,
     }
 }
@@ -177,6 +178,8 @@ fn impairment(fault: &Fault) -> Impairment {
         Fault::Lossy { loss_ppm, duplicate_ppm, reorder_ppm, .. } => {
             Impairment { loss_ppm, duplicate_ppm, reorder_ppm, ..none }
         }
+        // What is damaged does not pass the receiver's checksum.
+        Fault::Corrupt { corrupt_ppm, .. } => Impairment { loss_ppm: corrupt_ppm, ..none },
         _ => none,
     }
 }
@@ -184,32 +187,34 @@ fn impairment(fault: &Fault) -> Impairment {
 /// Whether a fault disturbs what a link carries.
 fn breaks(fault: &Fault, link: Link) -> bool {
     match fault {
-        Fault::Partition { links, .. } | Fault::Slow { links, .. } | Fault::Lossy { links, .. } => {
-            links.contains(&link)
-        }
         Fault::Crash { nodes } => nodes.contains(&link.from) || nodes.contains(&link.to),
-        Fault::Kill { .. } | Fault::Pause { .. } | Fault::Promote { .. } | Fault::Clock { .. } => {
-            false
-        }
+        _ => fault.links().contains(&link),
     }
 }
 
 /// Whether another fault treats one of this fault's nodes in the same way.
 fn hidden_by(fault: &Fault, also: &[&Fault]) -> bool {
+    let claim = fault.kind().claim();
     let same_nodes = |other: &Fault| fault.nodes().iter().any(|node| other.nodes().contains(node));
-    also.iter().any(|other| {
-        let alike = match fault {
-            Fault::Clock { .. } => matches!(other, Fault::Clock { .. }),
-            _ => fault.stops_processes() && other.stops_processes(),
-        };
-        alike && same_nodes(other)
-    })
+    claim.is_some() && also.iter().any(|it| it.kind().claim() == claim && same_nodes(it))
 }
 
 #[async_trait]
 impl Injector for SimulatedInjector {
-    fn can(&self, _kind: FaultKind) -> Result<(), String> {
-        Ok(())
+    fn can(&self, spec: &FaultSpec) -> Result<(), String> {
+        let lacks = |what| Err(format!("{what}; use a lab of real machines"));
+        match spec.kind() {
+            FaultKind::Partition if spec.ports().is_empty() => Ok(()),
+            FaultKind::Partition => lacks("messages in the simulated lab have no ports"),
+            FaultKind::Bandwidth => lacks("messages in the simulated lab have no size"),
+            FaultKind::Disk => lacks(
+                "disks of the simulated lab lose what was not synced, in a `crash`, and do nothing else wrong",
+            ),
+            FaultKind::Cpu | FaultKind::Memory => {
+                lacks("machines of the simulated lab have neither processors nor memory")
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The lab is in the controller.
@@ -219,19 +224,29 @@ impl Injector for SimulatedInjector {
 
     async fn apply(&self, number: u32, fault: &Fault) -> Result<(), String> {
         let id = u64::from(number);
-        match fault {
-            Fault::Partition { links, .. }
-            | Fault::Slow { links, .. }
-            | Fault::Lossy { links, .. } => {
-                self.lab.impair_links(id, links.clone(), impairment(fault));
+        let each = |act: &dyn Fn(NodeId)| fault.nodes().iter().for_each(|&node| act(node));
+        match fault.kind() {
+            FaultKind::Partition | FaultKind::Slow | FaultKind::Lossy | FaultKind::Corrupt => {
+                self.lab.impair_links(id, fault.links().clone(), impairment(fault));
             }
-            Fault::Kill { nodes } => nodes.iter().for_each(|&node| self.lab.kill(node)),
-            Fault::Crash { nodes } => nodes.iter().for_each(|&node| self.lab.crash(node)),
-            Fault::Pause { nodes } => nodes.iter().for_each(|&node| self.lab.pause(node)),
+            // No program here knows how to end in an orderly way.
+            FaultKind::Kill | FaultKind::Terminate | FaultKind::Restart => {
+                each(&|node| self.lab.kill(node));
+            }
+            FaultKind::Crash => each(&|node| self.lab.crash(node)),
+            FaultKind::Pause => each(&|node| self.lab.pause(node)),
+            FaultKind::Clock => {
+                if let Fault::Clock { error, .. } = fault {
+                    each(&|node| self.lab.disturb_clock(node, id, *error));
+                }
+            }
             // The store's business.
-            Fault::Promote { .. } => {}
-            Fault::Clock { nodes, error } => {
-                nodes.iter().for_each(|&node| self.lab.disturb_clock(node, id, *error));
+            FaultKind::Promote | FaultKind::Membership => {}
+            kind => {
+                return Err(format!(
+                    "expected a fault that can be made here, found {}",
+                    kind.name()
+                ));
             }
         }
         Ok(())
@@ -239,15 +254,14 @@ impl Injector for SimulatedInjector {
 
     async fn undo(&self, number: u32, fault: &Fault) -> Result<(), String> {
         let id = u64::from(number);
-        match fault {
-            Fault::Partition { .. } | Fault::Slow { .. } | Fault::Lossy { .. } => {
+        let each = |act: &dyn Fn(NodeId)| fault.nodes().iter().for_each(|&node| act(node));
+        match fault.kind() {
+            FaultKind::Partition | FaultKind::Slow | FaultKind::Lossy | FaultKind::Corrupt => {
                 self.lab.restore_links(id);
             }
-            Fault::Kill { .. } | Fault::Crash { .. } | Fault::Promote { .. } => {}
-            Fault::Pause { nodes } => nodes.iter().for_each(|&node| self.lab.resume(node)),
-            Fault::Clock { nodes, .. } => {
-                nodes.iter().for_each(|&node| self.lab.restore_clock(node, id));
-            }
+            FaultKind::Pause => each(&|node| self.lab.resume(node)),
+            FaultKind::Clock => each(&|node| self.lab.restore_clock(node, id)),
+            _ => {}
         }
         Ok(())
     }
@@ -257,17 +271,19 @@ impl Injector for SimulatedInjector {
             return None;
         }
         let state = |broken| if gone { MachineState::Running } else { broken };
-        Some(match fault {
-            Fault::Kill { nodes } => self.observe_processes(nodes, state(MachineState::Stopped)),
-            Fault::Crash { nodes } => self.observe_processes(nodes, state(MachineState::Off)),
-            Fault::Pause { nodes } => self.observe_processes(nodes, state(MachineState::Paused)),
-            Fault::Promote { .. } => return None,
-            Fault::Clock { nodes, error } => self.observe_clock(nodes, *error, gone).await,
-            Fault::Partition { links, .. }
-            | Fault::Slow { links, .. }
-            | Fault::Lossy { links, .. } => {
-                return self.observe_links(fault, links, gone, also).await;
+        match fault {
+            Fault::Kill { nodes } | Fault::Terminate { nodes } | Fault::Restart { nodes, .. } => {
+                Some(self.observe_processes(nodes, state(MachineState::Stopped)))
             }
-        })
+            Fault::Crash { nodes } => Some(self.observe_processes(nodes, state(MachineState::Off))),
+            Fault::Pause { nodes } => {
+                Some(self.observe_processes(nodes, state(MachineState::Paused)))
+            }
+            Fault::Clock { nodes, error } => Some(self.observe_clock(nodes, *error, gone).await),
+            _ if !fault.links().is_empty() => {
+                self.observe_links(fault, fault.links(), gone, also).await
+            }
+            _ => None,
+        }
     }
 }

@@ -1,122 +1,46 @@
-//! What a person writes to ask for faults: `kind[:detail][@targets]`.
+//! What a person writes to ask for faults: `kind[:detail][/ports][@targets]`.
 //!
 //! ```text
 //! partition            any shape, a new one each time
 //! partition:ring       this shape: halves, one, minority, primaries, bridge, ring, one-way
+//! partition:one/2380   only this port; several as /2379+2380
 //! kill@primaries       these nodes: one, minority, majority, primaries, all, n2+n4
+//! restart:rolling@all  one after the other
 //! clock:strobe@all     this error: bump, strobe, drift
+//! disk:full            this harm: full, slow, read-only, error, bit-flip, truncate
 //! ```
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
 use perjury_history::NodeId;
-use perjury_lab::simulated::{ClockFault, Link};
-use rand::RngExt;
-use rand::seq::IndexedRandom;
-use rand_pcg::Pcg64;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
-use crate::{Fault, Shape, Targets};
-
-/// A kind of fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum FaultKind {
-    /// Links carry nothing.
-    Partition,
-    /// Processes die.
-    Kill,
-    /// Machines lose power, and un-synced writes with it.
-    Crash,
-    /// Processes stop for a while.
-    Pause,
-    /// An operator has a node take over as leader.
-    Promote,
-    /// Clocks are wrong.
-    Clock,
-    /// Links are slow.
-    Slow,
-    /// Links lose, double and reorder.
-    Lossy,
-}
-
-impl FaultKind {
-    /// Every kind.
-    pub const ALL: [FaultKind; 8] = [
-        FaultKind::Partition,
-        FaultKind::Kill,
-        FaultKind::Crash,
-        FaultKind::Pause,
-        FaultKind::Promote,
-        FaultKind::Clock,
-        FaultKind::Slow,
-        FaultKind::Lossy,
-    ];
-
-    /// The name in campaign files.
-    pub fn name(self) -> &'static str {
-        match self {
-            FaultKind::Partition => "partition",
-            FaultKind::Kill => "kill",
-            FaultKind::Crash => "crash",
-            FaultKind::Pause => "pause",
-            FaultKind::Promote => "promote",
-            FaultKind::Clock => "clock",
-            FaultKind::Slow => "slow",
-            FaultKind::Lossy => "lossy",
-        }
-    }
-
-    /// What it does, in a sentence.
-    pub fn describe(self) -> &'static str {
-        match self {
-            FaultKind::Partition => {
-                "links between nodes carry nothing (:halves, :one, :minority, :primaries, :bridge, \
-                 :ring, :one-way)"
-            }
-            FaultKind::Kill => "processes die and are restarted later",
-            FaultKind::Crash => "machines lose power, and un-synced writes with it",
-            FaultKind::Pause => "processes stop in their tracks and go on later",
-            FaultKind::Promote => "an operator has a node take over as leader (manual failover)",
-            FaultKind::Clock => "clocks are wrong (:bump, :strobe, :drift)",
-            FaultKind::Slow => "links are slow",
-            FaultKind::Lossy => "links lose, double and reorder messages",
-        }
-    }
-}
-
-/// A way in which a clock can be wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClockKind {
-    /// Off by a constant.
-    Bump,
-    /// Jumping.
-    Strobe,
-    /// Fast or slow.
-    Drift,
-}
-
-impl ClockKind {
-    const ALL: [ClockKind; 3] = [ClockKind::Bump, ClockKind::Strobe, ClockKind::Drift];
-
-    fn name(self) -> &'static str {
-        match self {
-            ClockKind::Bump => "bump",
-            ClockKind::Strobe => "strobe",
-            ClockKind::Drift => "drift",
-        }
-    }
-}
+use crate::kind::{ClockKind, DiskKind};
+use crate::{FaultKind, Shape, Targets};
 
 /// A fault as a person asks for it; targets and sizes are drawn each time it happens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FaultSpec {
-    /// A partition of this shape, or of any.
-    Partition(Option<Shape>),
+    /// A partition.
+    Partition {
+        /// Of this shape, or of any.
+        shape: Option<Shape>,
+        /// At these ports, or at all if there are none.
+        ports: Vec<u16>,
+    },
+    /// A restart.
+    Restart {
+        /// Whether one node waits for the other.
+        rolling: bool,
+        /// Of these.
+        targets: Targets,
+    },
     /// A clock error of this kind, or of any.
     Clock(Option<ClockKind>, Targets),
+    /// A failure of the disk of this kind, or of any.
+    Disk(Option<DiskKind>, Targets),
     /// Any other kind; it has no details.
     Plain(FaultKind, Targets),
 }
@@ -130,137 +54,46 @@ impl FaultSpec {
     /// Its kind.
     pub fn kind(&self) -> FaultKind {
         match self {
-            FaultSpec::Partition(_) => FaultKind::Partition,
+            FaultSpec::Partition { .. } => FaultKind::Partition,
+            FaultSpec::Restart { .. } => FaultKind::Restart,
             FaultSpec::Clock(..) => FaultKind::Clock,
+            FaultSpec::Disk(..) => FaultKind::Disk,
             FaultSpec::Plain(kind, _) => *kind,
+        }
+    }
+
+    /// What it is aimed at; the shape of a partition says that by itself.
+    pub(crate) fn targets(&self) -> &Targets {
+        match self {
+            FaultSpec::Partition { .. } => &Targets::One,
+            FaultSpec::Restart { targets, .. }
+            | FaultSpec::Clock(_, targets)
+            | FaultSpec::Disk(_, targets)
+            | FaultSpec::Plain(_, targets) => targets,
+        }
+    }
+
+    /// The ports that a partition is about; none if it is about all, or no partition.
+    pub fn ports(&self) -> &[u16] {
+        match self {
+            FaultSpec::Partition { ports, .. } => ports,
+            _ => &[],
         }
     }
 
     /// Whether it is aimed at leaders, so that the store must be able to tell them.
     pub fn needs_primaries(&self) -> bool {
         match self {
-            FaultSpec::Partition(shape) => *shape == Some(Shape::Primaries),
-            FaultSpec::Clock(_, targets) | FaultSpec::Plain(_, targets) => {
-                *targets == Targets::Primaries
-            }
+            FaultSpec::Partition { shape, .. } => *shape == Some(Shape::Primaries),
+            _ => *self.targets() == Targets::Primaries,
         }
     }
 
     /// The nodes that it names, if it names any.
     pub fn named_nodes(&self) -> &[NodeId] {
-        match self {
-            FaultSpec::Clock(_, Targets::These(nodes))
-            | FaultSpec::Plain(_, Targets::These(nodes)) => nodes,
+        match self.targets() {
+            Targets::These(nodes) => nodes,
             _ => &[],
-        }
-    }
-
-    /// Draws everything that is left open. `busy` are the nodes that another fault already treats
-    /// in the same way. `None` if there is nobody to aim at now.
-    pub(crate) fn draw(
-        &self,
-        all: &[NodeId],
-        primaries: &[NodeId],
-        busy: &BTreeSet<NodeId>,
-        rng: &mut Pcg64,
-    ) -> Option<Fault> {
-        let aim = |targets: &Targets, candidates: &[NodeId], rng: &mut Pcg64| {
-            let nodes = targets.draw(all.len(), candidates, primaries, rng);
-            (!nodes.is_empty()).then_some(nodes)
-        };
-        let free: Vec<_> = all.iter().copied().filter(|node| !busy.contains(node)).collect();
-        match self {
-            FaultSpec::Partition(shape) => {
-                let any = |rng: &mut Pcg64| {
-                    let mut shapes = Shape::ALL.to_vec();
-                    shapes.retain(|shape| shape.separates(all.len()));
-                    shapes.choose(rng).copied()
-                };
-                let shape = match shape.or_else(|| any(rng))? {
-                    // Without a leader just now, any node may be about to become one.
-                    Shape::Primaries if primaries.is_empty() => Shape::One,
-                    shape => shape,
-                };
-                let (nodes, links) = shape.draw(all, primaries, rng);
-                (!links.is_empty()).then_some(Fault::Partition { shape, nodes, links })
-            }
-            FaultSpec::Clock(kind, targets) => {
-                let kind = kind.or_else(|| ClockKind::ALL.choose(rng).copied())?;
-                Some(Fault::Clock {
-                    nodes: aim(targets, &free, rng)?,
-                    error: draw_clock(kind, rng),
-                })
-            }
-            FaultSpec::Plain(kind, targets) => match kind {
-                FaultKind::Kill | FaultKind::Crash | FaultKind::Pause => {
-                    let nodes = aim(targets, &free, rng)?;
-                    Some(match kind {
-                        FaultKind::Kill => Fault::Kill { nodes },
-                        FaultKind::Crash => Fault::Crash { nodes },
-                        _ => Fault::Pause { nodes },
-                    })
-                }
-                FaultKind::Promote => {
-                    // A leader needs no promotion, and a node that does not run cannot lead.
-                    let idle = |node: &NodeId| !primaries.contains(node);
-                    let candidates: Vec<_> = free.into_iter().filter(idle).collect();
-                    let nodes = aim(targets, &candidates, rng)?;
-                    Some(Fault::Promote { nodes: vec![*nodes.choose(rng)?] })
-                }
-                _ => {
-                    let nodes = aim(targets, all, rng)?;
-                    let links = links_of(&nodes, all);
-                    Some(draw_impairment(*kind, nodes, links, rng))
-                }
-            },
-        }
-    }
-}
-
-/// Every link with one of `nodes` at an end.
-fn links_of(nodes: &[NodeId], all: &[NodeId]) -> BTreeSet<Link> {
-    let mut links = BTreeSet::new();
-    for &node in nodes {
-        for &other in all.iter().filter(|&&other| other != node) {
-            links.insert(Link { from: node, to: other });
-            links.insert(Link { from: other, to: node });
-        }
-    }
-    links
-}
-
-/// Sizes vary by orders of magnitude, so that both subtle and gross errors occur.
-fn draw_clock(kind: ClockKind, rng: &mut Pcg64) -> ClockFault {
-    let magnitude_ms = 10_i64 << rng.random_range(0..10);
-    let sign = if rng.random_bool(0.5) { 1 } else { -1 };
-    let offset_ns = sign * magnitude_ms * 1_000_000;
-    match kind {
-        ClockKind::Bump => ClockFault::Bump { offset_ns },
-        ClockKind::Strobe => {
-            let period_ns = rng.random_range(5..200) * 1_000_000;
-            ClockFault::Strobe { offset_ns, period_ns }
-        }
-        ClockKind::Drift => ClockFault::Drift { ppm: sign * rng.random_range(10_000..300_000) },
-    }
-}
-
-fn draw_impairment(
-    kind: FaultKind,
-    nodes: Vec<NodeId>,
-    links: BTreeSet<Link>,
-    rng: &mut Pcg64,
-) -> Fault {
-    match kind {
-        FaultKind::Lossy => Fault::Lossy {
-            nodes,
-            links,
-            loss_ppm: rng.random_range(50_000..400_000),
-            duplicate_ppm: rng.random_range(10_000..200_000),
-            reorder_ppm: rng.random_range(50_000..500_000),
-        },
-        _ => {
-            let delay_us = 10_000 << rng.random_range(0..6);
-            Fault::Slow { nodes, links, delay_us, jitter_us: delay_us / 2 }
         }
     }
 }
@@ -277,6 +110,15 @@ impl FromStr for FaultSpec {
             },
             None => (text, None),
         };
+        let (rest, ports) = match rest.split_once('/') {
+            Some((rest, ports)) => match ports.split('+').map(str::parse).collect() {
+                Ok(ports) => (rest, ports),
+                Err(_) => {
+                    return refuse(format!("expected ports like /2379+2380, found `/{ports}`"));
+                }
+            },
+            None => (rest, Vec::new()),
+        };
         let (kind, detail) = match rest.split_once(':') {
             Some((kind, detail)) => (kind, Some(detail)),
             None => (rest, None),
@@ -285,31 +127,30 @@ impl FromStr for FaultSpec {
             let kinds = FaultKind::ALL.map(FaultKind::name).join(", ");
             return refuse(format!("expected one of {kinds}, found `{kind}`"));
         };
-        match known {
-            FaultKind::Partition => {
-                if targets.is_some() {
-                    return refuse(
-                        "a partition has a shape and no targets; expected for instance \
-                         `partition:primaries`"
-                            .to_owned(),
-                    );
-                }
-                match named(&Shape::ALL, Shape::name, detail) {
-                    Ok(shape) => Ok(FaultSpec::Partition(shape)),
-                    Err(problem) => refuse(problem),
-                }
-            }
-            FaultKind::Clock => match named(&ClockKind::ALL, ClockKind::name, detail) {
-                Ok(kind) => Ok(FaultSpec::Clock(kind, targets.unwrap_or_default())),
-                Err(problem) => refuse(problem),
-            },
-            _ => match detail {
-                Some(detail) => {
-                    refuse(format!("expected no detail after `{kind}`, found `{detail}`"))
-                }
-                None => Ok(FaultSpec::Plain(known, targets.unwrap_or_default())),
-            },
+        if known == FaultKind::Partition && targets.is_some() {
+            let problem = "a partition has a shape and no targets; expected for instance \
+                           `partition:primaries`";
+            return refuse(problem.to_owned());
         }
+        if known != FaultKind::Partition && !ports.is_empty() {
+            return refuse("only a partition has ports".to_owned());
+        }
+        let targets = targets.unwrap_or_default();
+        let spec = match known {
+            FaultKind::Partition => named(&Shape::ALL, Shape::name, detail)
+                .map(|shape| FaultSpec::Partition { shape, ports }),
+            FaultKind::Restart => named(&["rolling"], |name| name, detail)
+                .map(|rolling| FaultSpec::Restart { rolling: rolling.is_some(), targets }),
+            FaultKind::Clock => named(&ClockKind::ALL, ClockKind::name, detail)
+                .map(|kind| FaultSpec::Clock(kind, targets)),
+            FaultKind::Disk => named(&DiskKind::ALL, DiskKind::name, detail)
+                .map(|kind| FaultSpec::Disk(kind, targets)),
+            _ => match detail {
+                Some(detail) => Err(format!("expected no detail after `{kind}`, found `{detail}`")),
+                None => Ok(FaultSpec::Plain(known, targets)),
+            },
+        };
+        spec.or_else(refuse)
     }
 }
 
@@ -331,17 +172,25 @@ fn named<T: Copy>(
 impl fmt::Display for FaultSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.kind().name())?;
-        let (detail, targets) = match self {
-            FaultSpec::Partition(shape) => (shape.map(Shape::name), None),
-            FaultSpec::Clock(kind, targets) => (kind.map(ClockKind::name), Some(targets)),
-            FaultSpec::Plain(_, targets) => (None, Some(targets)),
+        let detail = match self {
+            FaultSpec::Partition { shape, .. } => shape.map(Shape::name),
+            FaultSpec::Restart { rolling, .. } => rolling.then_some("rolling"),
+            FaultSpec::Clock(kind, _) => kind.map(ClockKind::name),
+            FaultSpec::Disk(kind, _) => kind.map(DiskKind::name),
+            FaultSpec::Plain(..) => None,
         };
         if let Some(detail) = detail {
             write!(f, ":{detail}")?;
         }
-        match targets {
-            Some(targets) if *targets != Targets::One => write!(f, "@{targets}"),
-            _ => Ok(()),
+        if let FaultSpec::Partition { ports, .. } = self
+            && !ports.is_empty()
+        {
+            let ports: Vec<_> = ports.iter().map(ToString::to_string).collect();
+            write!(f, "/{}", ports.join("+"))?;
+        }
+        match self.targets() {
+            Targets::One => Ok(()),
+            targets => write!(f, "@{targets}"),
         }
     }
 }
@@ -360,7 +209,12 @@ impl<'de> Deserialize<'de> for FaultSpec {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use rand_pcg::Pcg64;
+
     use super::*;
+    use crate::Fault;
 
     #[test]
     fn what_is_written_is_read_and_written_again() {
@@ -378,6 +232,18 @@ mod tests {
             "clock:strobe@all",
             "slow@majority",
             "lossy",
+            "partition:halves/2380",
+            "partition/2379+2380",
+            "terminate@all",
+            "restart",
+            "restart:rolling@all",
+            "membership",
+            "corrupt",
+            "bandwidth@primaries",
+            "disk",
+            "disk:bit-flip@minority",
+            "cpu",
+            "memory@all",
         ] {
             let spec: FaultSpec = text.parse().expect("a good spec");
             assert_eq!(spec.to_string(), text);
@@ -389,12 +255,17 @@ mod tests {
         let problem = |text: &str| text.parse::<FaultSpec>().expect_err("a bad spec").to_string();
         assert_eq!(
             problem("partion"),
-            "fault `partion`: expected one of partition, kill, crash, pause, promote, clock, slow, lossy, \
+            "fault `partion`: expected one of partition, kill, terminate, restart, crash, pause, \
+             promote, membership, clock, slow, lossy, corrupt, bandwidth, disk, cpu, memory, \
              found `partion`"
         );
         assert!(problem("partition:star").contains("halves, one, minority"));
         assert!(problem("partition@all").contains("has a shape and no targets"));
         assert!(problem("kill:hard").contains("expected no detail"));
+        assert!(problem("kill/2380").contains("only a partition has ports"));
+        assert!(problem("partition:one/x").contains("ports like /2379+2380, found `/x`"));
+        assert!(problem("restart:slowly").contains("expected one of rolling, found `slowly`"));
+        assert!(problem("disk:warm").contains("full, slow, read-only"));
         assert!(problem("kill@n0").contains("nodes like n2+n4"));
     }
 

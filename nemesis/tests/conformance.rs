@@ -18,7 +18,7 @@ use perjury_nemesis::{Fault, FaultKind, Pace, Schedule, Shape};
 use support::{Idle, Look, MS, SECOND, Scene, SimulatedBed, SlowLook, Stubborn, TestBed, script};
 
 /// Every kind of fault, every shape of a partition, every error of a clock, every kind of target.
-const FAULTS: [&str; 20] = [
+const FAULTS: &[&str] = &[
     "partition:halves",
     "partition:one",
     "partition:minority",
@@ -39,10 +39,22 @@ const FAULTS: [&str; 20] = [
     "slow",
     "lossy",
     "lossy@n2+n3",
+    "terminate@minority",
+    "corrupt",
+    "partition:halves/7",
+    "bandwidth",
+    "disk:full",
+    "disk:slow",
+    "disk:read-only",
+    "disk:error",
+    "disk:bit-flip",
+    "disk:truncate",
+    "cpu",
+    "memory",
 ];
 
 /// One of each kind.
-const KINDS: [&str; 9] = [
+const KINDS: &[&str] = &[
     "partition:halves",
     "kill@minority",
     "crash@minority",
@@ -52,17 +64,37 @@ const KINDS: [&str; 9] = [
     "clock:drift@minority",
     "slow@minority",
     "lossy@minority",
+    "terminate@minority",
+    "corrupt@minority",
+    "bandwidth@minority",
+    "disk:full@minority",
+    "cpu@minority",
+    "memory@minority",
 ];
 
 const NEVER: u64 = u64::MAX / 2;
+
+/// Those that this kind of lab can make. What it cannot make it refuses, and says what would help.
+fn possible<B: TestBed>(specs: &[&'static str]) -> Vec<&'static str> {
+    let injector = B::new(1).injector();
+    let can = |spec: &&str| match injector.can(&spec.parse().expect("a good spec")) {
+        Ok(()) => true,
+        Err(reason) => {
+            assert!(reason.contains("; "), "{spec}: {reason}");
+            false
+        }
+    };
+    specs.iter().copied().filter(can).collect()
+}
 
 fn all_kinds_are_named() {
     let named = |list: &[&str], name: &str| {
         list.iter().any(|spec| spec.split([':', '@']).next() == Some(name))
     };
-    // A promotion breaks nothing: it has a test of its own.
-    for kind in FaultKind::ALL.into_iter().filter(|&kind| kind != FaultKind::Promote) {
-        assert!(named(&FAULTS, kind.name()) && named(&KINDS, kind.name()), "{kind:?}");
+    // These are over at once, or done by the store: they have tests of their own.
+    let own = [FaultKind::Promote, FaultKind::Restart, FaultKind::Membership];
+    for kind in FaultKind::ALL.into_iter().filter(|kind| !own.contains(kind)) {
+        assert!(named(FAULTS, kind.name()) && named(KINDS, kind.name()), "{kind:?}");
     }
     for shape in Shape::ALL {
         assert!(FAULTS.contains(&format!("partition:{}", shape.name()).as_str()), "{shape:?}");
@@ -73,7 +105,7 @@ fn all_kinds_are_named() {
 /// the journal; the record tells its stages with times and nodes.
 fn every_fault_has_its_effect_and_an_end<B: TestBed>() {
     all_kinds_are_named();
-    for (seed, spec) in (1..).zip(FAULTS) {
+    for (seed, spec) in (1..).zip(possible::<B>(FAULTS)) {
         let scene = Scene::<B>::new(seed);
         let mut nemesis = scene.nemesis(seed);
         let scenario = async {
@@ -115,7 +147,10 @@ fn every_fault_has_its_effect_and_an_end<B: TestBed>() {
 
 /// Each of two faults that overlap, of one kind or of two, lasts until its own end.
 fn overlapping_faults_do_not_undo_each_other<B: TestBed>() {
-    for (first, second) in KINDS.iter().flat_map(|one| KINDS.map(|other| (*one, other))) {
+    let kinds = possible::<B>(KINDS);
+    for (&first, &second) in
+        kinds.iter().flat_map(|one| kinds.iter().map(move |other| (one, other)))
+    {
         let seed = (first.len() * 100 + second.len()) as u64;
         let scene = Scene::<B>::new(seed);
         let mut nemesis = scene.nemesis(seed);
@@ -153,7 +188,7 @@ fn overlapping_faults_do_not_undo_each_other<B: TestBed>() {
 
 /// Whenever the schedule is dropped, healing takes back what is in force, and says so.
 fn healing_takes_back_everything_whenever_the_run_was_dropped<B: TestBed>() {
-    for (seed, spec) in (1..).zip(KINDS) {
+    for (seed, spec) in (1..).zip(possible::<B>(KINDS)) {
         // In the middle of looks, between them, and just at beginnings and ends.
         for dropped_ms in [0, 1, 10, 15, 25, 60, 200, 300, 301, 305, 310, 330, 400, 700, 2_000] {
             let scene = Scene::<B>::new(seed);
@@ -202,8 +237,10 @@ fn faults_around(node: NodeId, all: &[NodeId]) -> Vec<Fault> {
     let links = || links.clone();
     let clock = |error| Fault::Clock { nodes: nodes(), error };
     vec![
-        Fault::Partition { shape: Shape::One, nodes: nodes(), links: links() },
+        Fault::Partition { shape: Shape::One, nodes: nodes(), links: links(), ports: Vec::new() },
         Fault::Kill { nodes: nodes() },
+        Fault::Terminate { nodes: nodes() },
+        Fault::Restart { nodes: nodes(), rolling: false },
         Fault::Crash { nodes: nodes() },
         Fault::Pause { nodes: nodes() },
         clock(ClockFault::Bump { offset_ns: -40 * MS as i64 }),
@@ -217,6 +254,7 @@ fn faults_around(node: NodeId, all: &[NodeId]) -> Vec<Fault> {
             duplicate_ppm: 100_000,
             reorder_ppm: 100_000,
         },
+        Fault::Corrupt { nodes: nodes(), links: links(), corrupt_ppm: 300_000 },
     ]
 }
 
@@ -242,7 +280,7 @@ fn undoing_twice_does_no_harm<B: TestBed>() {
                 let (injector, bed) = (&injector, &bed);
                 async move {
                     injector.undo(number, fault).await.expect("it can be undone");
-                    if matches!(fault, Fault::Kill { .. } | Fault::Crash { .. }) {
+                    if fault.ends_processes() {
                         bed.restart(fault.nodes()[0]).await;
                     }
                 }
@@ -291,7 +329,7 @@ fn looks_tell_the_truth_at_any_moment<B: TestBed>() {
             injector.apply(0, fault).await.expect("it can be applied");
             look(true).await;
             injector.undo(0, fault).await.expect("it can be undone");
-            if matches!(fault, Fault::Kill { .. } | Fault::Crash { .. }) {
+            if fault.ends_processes() {
                 bed.restart(nodes[0]).await;
             }
             clock.sleep_until(clock.now_ns() + SECOND).await;
@@ -373,7 +411,7 @@ fn a_restart_that_fails_is_tried_again_by_heal<B: TestBed>() {
 
 /// An injector that does nothing is found out.
 fn a_fault_without_effect_is_never_observed<B: TestBed>() {
-    for (seed, spec) in (1..).zip(FAULTS) {
+    for (seed, spec) in (1..).zip(possible::<B>(FAULTS)) {
         let scene = Scene::<B>::new(seed);
         let idle = Idle { honest: scene.bed.injector(), from_number: 0 };
         let mut nemesis = scene.nemesis_with(Box::new(idle), seed);
@@ -404,8 +442,10 @@ fn the_effect_of_another_fault_is_not_taken_for_ones_own<B: TestBed>() {
 /// A fault that is still there after its undo is not over: healing tries again.
 fn a_fault_that_stays_after_its_undo_stays_in_the_journal<B: TestBed>() {
     // Processes that were ended are started again by the store, not by the injector.
-    let kinds = KINDS.iter().filter(|it| !it.starts_with("kill") && !it.starts_with("crash"));
-    for (seed, &spec) in (1..).zip(kinds) {
+    let ended = ["kill", "terminate", "crash"];
+    let mut kinds = possible::<B>(KINDS);
+    kinds.retain(|spec| !ended.iter().any(|kind| spec.starts_with(kind)));
+    for (seed, spec) in (1..).zip(kinds) {
         let scene = Scene::<B>::new(seed);
         let stubborn = Stubborn { honest: scene.bed.injector(), tried: Mutex::default() };
         let mut nemesis = scene.nemesis_with(Box::new(stubborn), seed);
@@ -498,6 +538,55 @@ fn a_promotion_is_seen_and_leaves_nothing_behind<B: TestBed>() {
     scene.bed.run(scenario);
 }
 
+/// A restart is over as soon as the processes run again; one that fails is for healing.
+fn a_restart_is_seen_and_leaves_nothing_behind<B: TestBed>() {
+    for (seed, spec) in (1..).zip(["restart", "restart@all", "restart:rolling@all"]) {
+        let scene = Scene::<B>::new(seed);
+        let mut nemesis = scene.nemesis(seed);
+        let scenario = async {
+            scene.sleep_until(500 * MS).await;
+            let usual = Look::take(&scene.bed, 500 * MS).await;
+            nemesis.run(&script([(0, 500, spec)]), NEVER).await.expect("the journal works");
+            assert_eq!(scene.stages(0), ["applied", "observed", "undone"], "{spec}");
+            scene.sleep_until(scene.bed.clock().now_ns() + 100 * MS).await;
+            let later = Look::take(&scene.bed, 500 * MS).await;
+            later.shows([], &usual).unwrap_or_else(|it| panic!("{spec}: {it}"));
+            let restarted = scene
+                .bed
+                .nodes()
+                .into_iter()
+                .filter(|&node| later.testimony(node).expect("it runs").found > 0);
+            assert_eq!(restarted.count(), scene.events()[0].nodes.len(), "{spec}");
+
+            scene.restarts_fail.store(1, Ordering::Relaxed);
+            nemesis.run(&script([(0, 500, spec)]), NEVER).await.expect("the journal works");
+            assert_eq!(scene.stages(1), ["failed", "undone"], "{spec}: its end tries again");
+            assert!(scene.left_behind().is_empty() && nemesis.in_force().is_empty());
+            let later = Look::take(&scene.bed, 500 * MS).await;
+            later.shows([], &usual).unwrap_or_else(|it| panic!("{spec}: {it}"));
+        };
+        scene.bed.run(scenario);
+    }
+}
+
+/// A member that was removed is added again, by healing too.
+fn a_member_that_was_removed_is_added_again<B: TestBed>() {
+    let scene = Scene::<B>::new(1);
+    let mut nemesis = scene.nemesis(1);
+    let scenario = async {
+        let removals = script([(0, 500, "membership@n3"), (1_000, 60_000, "membership@n4")]);
+        let end_ns = scene.bed.clock().now_ns() + 2 * SECOND;
+        nemesis.run(&removals, end_ns).await.expect("the journal works");
+        assert_eq!(scene.stages(0), ["applied", "observed", "undone"]);
+        assert_eq!(scene.stages(1), ["applied", "observed"]);
+        assert!(!scene.members().contains(&NodeId(3)));
+        nemesis.heal().await.expect("the journal works");
+        assert_eq!(scene.stages(1), ["applied", "observed", "undone"]);
+        assert_eq!(scene.members(), scene.bed.nodes());
+    };
+    scene.bed.run(scenario);
+}
+
 macro_rules! conformance {
     ($lab:ident, $bed:ty, [$($scenario:ident),* $(,)?]) => {
         mod $lab {
@@ -525,6 +614,8 @@ macro_rules! conformance {
             a_fault_that_begins_late_lasts_as_long_as_it_should,
             a_second_schedule_has_numbers_of_its_own,
             a_promotion_is_seen_and_leaves_nothing_behind,
+            a_restart_is_seen_and_leaves_nothing_behind,
+            a_member_that_was_removed_is_added_again,
         ]);
     };
 }
@@ -537,7 +628,8 @@ fn the_same_seed_gives_the_same_record() {
     let record = |seed| {
         let scene = Scene::<SimulatedBed>::new(seed);
         let mut nemesis = scene.nemesis(seed);
-        let faults = KINDS.map(|spec| spec.parse().expect("a good spec")).into();
+        let kinds = possible::<SimulatedBed>(KINDS).into_iter();
+        let faults = kinds.map(|spec| spec.parse().expect("a good spec")).collect();
         let (interval_ns, duration_ns) = (2 * SECOND, 3 * SECOND);
         let schedule = Schedule::Paced { pace: Pace::Mix, faults, interval_ns, duration_ns };
         scene.bed.run(nemesis.run(&schedule, 60 * SECOND)).expect("the journal works");
@@ -558,7 +650,7 @@ fn a_bad_network_is_not_taken_for_a_fault() {
         ..NetworkSettings::default()
     };
     let settings = Settings { network: far, ..Settings::default() };
-    for spec in FAULTS {
+    for spec in possible::<SimulatedBed>(FAULTS) {
         for seed in 1..=5 {
             for idle_from in [0, 1] {
                 let scene = Scene::on(SimulatedBed::with_settings(&settings, seed));

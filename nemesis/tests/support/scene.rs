@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use perjury_history::{FaultEvent, FaultStage, NodeId};
 use perjury_lab::Clock;
 use perjury_nemesis::{
-    Cluster, Fault, FaultKind, Injector, Journal, Nemesis, Observation, Record, Schedule,
+    Cluster, Fault, FaultSpec, Injector, Journal, Nemesis, Observation, Record, Schedule,
     ScriptedFault,
 };
 
@@ -21,6 +21,8 @@ pub(crate) struct Scene<B> {
     pub(crate) restarts_fail: Arc<AtomicU32>,
     /// Whether nodes that are promoted stay what they are.
     pub(crate) promotions_vain: Arc<AtomicBool>,
+    /// The members of the cluster.
+    members: Arc<Mutex<BTreeSet<NodeId>>>,
     record: Arc<Memory>,
     folder: tempfile::TempDir,
 }
@@ -34,7 +36,9 @@ impl<B: TestBed> Scene<B> {
         let record = Arc::new(Memory { clock: bed.clock(), events: Mutex::default() });
         let folder = tempfile::tempdir().expect("a folder");
         let restarts_fail = Arc::default();
-        Self { bed, restarts_fail, promotions_vain: Arc::default(), record, folder }
+        let promotions_vain = Arc::default();
+        let members = Arc::new(Mutex::new(bed.nodes().into_iter().collect()));
+        Self { bed, restarts_fail, promotions_vain, members, record, folder }
     }
 
     /// The nemesis under test.
@@ -47,6 +51,7 @@ impl<B: TestBed> Scene<B> {
             bed: self.bed.clone(),
             fail: self.restarts_fail.clone(),
             vain: self.promotions_vain.clone(),
+            members: self.members.clone(),
             leader: AtomicU32::new(1),
         };
         Nemesis::new(
@@ -63,6 +68,11 @@ impl<B: TestBed> Scene<B> {
     /// What the journal says is in force.
     pub(crate) fn left_behind(&self) -> BTreeMap<u32, Fault> {
         Journal::left_behind(&self.journal()).expect("a journal")
+    }
+
+    /// The members of the cluster now.
+    pub(crate) fn members(&self) -> Vec<NodeId> {
+        self.members.lock().expect("nobody panicked").iter().copied().collect()
     }
 
     /// The record, with the controller's time of each event.
@@ -117,6 +127,7 @@ struct Witnesses<B> {
     bed: B,
     fail: Arc<AtomicU32>,
     vain: Arc<AtomicBool>,
+    members: Arc<Mutex<BTreeSet<NodeId>>>,
     leader: AtomicU32,
 }
 
@@ -143,6 +154,20 @@ impl<B: TestBed> Cluster for Witnesses<B> {
         }
         Ok(())
     }
+
+    async fn members(&self) -> Option<Vec<NodeId>> {
+        Some(self.members.lock().expect("nobody panicked").iter().copied().collect())
+    }
+
+    async fn remove_member(&self, node: NodeId) -> Result<(), String> {
+        self.members.lock().expect("nobody panicked").remove(&node);
+        Ok(())
+    }
+
+    async fn add_member(&self, node: NodeId) -> Result<(), String> {
+        self.members.lock().expect("nobody panicked").insert(node);
+        Ok(())
+    }
 }
 
 /// Does nothing about faults from this number on, and looks honestly.
@@ -153,8 +178,8 @@ pub(crate) struct Idle {
 
 #[async_trait]
 impl Injector for Idle {
-    fn can(&self, kind: FaultKind) -> Result<(), String> {
-        self.honest.can(kind)
+    fn can(&self, spec: &FaultSpec) -> Result<(), String> {
+        self.honest.can(spec)
     }
 
     async fn apply(&self, number: u32, fault: &Fault) -> Result<(), String> {
@@ -184,8 +209,8 @@ pub(crate) struct Stubborn {
 
 #[async_trait]
 impl Injector for Stubborn {
-    fn can(&self, kind: FaultKind) -> Result<(), String> {
-        self.honest.can(kind)
+    fn can(&self, spec: &FaultSpec) -> Result<(), String> {
+        self.honest.can(spec)
     }
 
     async fn apply(&self, number: u32, fault: &Fault) -> Result<(), String> {
@@ -213,8 +238,8 @@ pub(crate) struct SlowLook {
 
 #[async_trait]
 impl Injector for SlowLook {
-    fn can(&self, kind: FaultKind) -> Result<(), String> {
-        self.honest.can(kind)
+    fn can(&self, spec: &FaultSpec) -> Result<(), String> {
+        self.honest.can(spec)
     }
 
     async fn apply(&self, number: u32, fault: &Fault) -> Result<(), String> {

@@ -1,0 +1,87 @@
+//! One user of a lab at a time.
+
+use std::fs::{self, File, TryLockError};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::settings::check_name;
+use super::{NamespaceError, record};
+
+/// Nobody else makes, uses or removes the lab while this is held. The kernel releases it when its
+/// holder ends, however it ends.
+#[derive(Debug)]
+pub struct LabLock {
+    path: PathBuf,
+    /// Open, and so locked.
+    _file: File,
+}
+
+/// Takes a lab for a run.
+///
+/// # Errors
+/// If another run has it, or the lab's files cannot be written.
+pub fn lock(name: &str) -> Result<LabLock, NamespaceError> {
+    check_name(name)?;
+    let path = record::labs().join(format!("{name}.lock"));
+    LabLock::take(path)?.ok_or_else(|| NamespaceError::Busy(name.to_owned()))
+}
+
+/// Keeps others from choosing a subnet meanwhile. Waits for them.
+pub(super) fn lock_subnets() -> Result<File, NamespaceError> {
+    let path = record::labs().join("subnets.lock");
+    let file = LabLock::file(&path)?;
+    file.lock().map_err(|error| NamespaceError::file(&path, error))?;
+    Ok(file)
+}
+
+impl LabLock {
+    fn file(path: &Path) -> Result<File, NamespaceError> {
+        record::make_labs()?;
+        let file = File::options().create(true).write(true).truncate(false).open(path);
+        file.map_err(|error| NamespaceError::file(path, error))
+    }
+
+    /// `None` if somebody else has it.
+    fn take(path: PathBuf) -> Result<Option<Self>, NamespaceError> {
+        loop {
+            let file = Self::file(&path)?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Ok(None),
+                Err(TryLockError::Error(error)) => {
+                    return Err(NamespaceError::file(&path, error));
+                }
+            }
+            // Whoever had it may have removed the file, and somebody may have made another.
+            let here = file.metadata().map(|it| it.ino());
+            let there = fs::metadata(&path).map(|it| it.ino());
+            if here.is_ok() && here.ok() == there.ok() {
+                return Ok(Some(Self { path, _file: file }));
+            }
+        }
+    }
+
+    /// Releases it and leaves no file behind.
+    pub(super) fn remove(self) -> Result<(), NamespaceError> {
+        fs::remove_file(&self.path).map_err(|error| NamespaceError::file(&self.path, error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_held_by_one_and_released_by_its_end() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("x.lock");
+        let take = || LabLock::take(path.clone()).expect("the folder can be written");
+        let first = take().expect("it is free");
+        assert!(take().is_none(), "it is held");
+        drop(first);
+        let second = take().expect("it is free again");
+        second.remove().expect("the file can be removed");
+        assert!(!path.exists());
+        assert!(take().is_some(), "a new file");
+    }
+}
