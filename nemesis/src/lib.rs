@@ -19,12 +19,14 @@
 //!
 //! Start reading at [`Fault`], then [`Nemesis`].
 
+pub mod agent;
 mod cluster;
 mod draw;
 mod fault;
 mod injector;
 mod journal;
 mod kind;
+mod linux;
 mod nemesis;
 mod operations;
 mod partition;
@@ -38,6 +40,7 @@ pub use fault::{DiskHarm, Fault};
 pub use injector::{Injector, Observation};
 pub use journal::{Journal, JournalEntry, JournalError, JournalStage};
 pub use kind::{ClockKind, DiskKind, FaultKind};
+pub use linux::{AgentBinary, LinuxInjector};
 pub use nemesis::{Nemesis, Record};
 pub use partition::Shape;
 pub use schedule::{Moment, Pace, Schedule, ScriptedFault};

@@ -104,16 +104,17 @@ impl Machine {
     pub(super) async fn own_facts(&self) -> Result<Facts, RemoteError> {
         let command = Command::script(SCRIPT).as_root().argument(layout::ROOT);
         let asked = SystemTime::now();
-        let mut answered = None;
-        // The clock is the first thing that it says.
-        let mut note = |_: &[u8]| {
+        let (mut answered, mut said) = (None, Vec::new());
+        let mut hear = |piece: &[u8]| {
+            // The clock is the first thing that it says.
             answered.get_or_insert_with(SystemTime::now);
+            said.extend_from_slice(piece);
         };
-        let output = self.remote().stream(&command, &mut note).await?;
+        let output = self.remote().stream(&command, &mut hear).await?;
         if output.status != 0 {
             return Err(RemoteError::failed(self.remote().name(), &command, &output));
         }
-        let mut facts = parse(&output.text());
+        let mut facts = parse(&String::from_utf8_lossy(&said));
         facts.clock_offset = facts.clock_offset.and_then(|clock| {
             offset(clock.offset_ns, asked, answered.unwrap_or_else(SystemTime::now))
         });

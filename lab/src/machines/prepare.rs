@@ -9,10 +9,7 @@ pub const VOLUME_MIB: u32 = 512;
 
 const FOLDERS: &str = r#"mkdir -p "$@" && chmod 755 "$@""#;
 
-/// Who waits for a frozen disk cannot be killed.
-const DAEMONS: &str = r#"fsfreeze -u "$2" 2>/dev/null
-cd "$1" 2>/dev/null && ls | sed -n 's/\.process$//p'
-exit 0"#;
+const DAEMONS: &str = r#"cd "$1" 2>/dev/null && ls | sed -n 's/\.process$//p'; exit 0"#;
 
 /// The folder above may hold what is not a machine's, such as labs that this machine has made.
 const REMOVE: &str = r#"root=$1
@@ -61,7 +58,8 @@ impl Machine {
     }
 
     async fn clear(&self) -> Result<(), RemoteError> {
-        let daemons = Command::script(DAEMONS).arguments([layout::RUN, layout::DATA]).as_root();
+        self.thaw_volume().await?;
+        let daemons = Command::script(DAEMONS).argument(layout::RUN).as_root();
         for daemon in self.run(&daemons).await?.lines() {
             self.signal_daemon(daemon, Signal::Kill).await?;
         }

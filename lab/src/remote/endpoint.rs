@@ -20,6 +20,8 @@ pub struct Endpoint {
     pub sudo: bool,
     /// The file of the private key; if none is given, the agent's keys and those in `~/.ssh`.
     pub identity: Option<PathBuf>,
+    /// The agent's socket, as in `SSH_AUTH_SOCK`.
+    pub agent: Option<PathBuf>,
     /// The file of known hosts; `~/.ssh/known_hosts` if none is given.
     pub known_hosts: Option<PathBuf>,
     /// How long connecting may take, with the login.
@@ -29,7 +31,8 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// A machine with all else as usual: 10 seconds to connect, secrets from the environment.
+    /// A machine with all else as usual: 10 seconds to connect, agent and secrets from the
+    /// environment.
     pub fn new(host: impl Into<String>) -> Self {
         Self {
             host: host.into(),
@@ -37,6 +40,7 @@ impl Endpoint {
             user: None,
             sudo: false,
             identity: None,
+            agent: std::env::var_os("SSH_AUTH_SOCK").filter(|it| !it.is_empty()).map(PathBuf::from),
             known_hosts: None,
             connect_timeout: Duration::from_secs(10),
             secrets: Secrets::from_environment(),

@@ -33,10 +33,12 @@ pub(crate) trait Carrier: Send + Sync {
     ) -> Result<Output, RemoteError>;
 }
 
-/// A connection that breaks looks like the end of the file: so its length is compared.
+/// A connection that breaks looks like the end of the file: so its length is compared. Then nobody
+/// hears the complaint either, which must not end the script before it has cleaned up.
 const RECEIVE: &str = r#"set -e
 umask 077
 partial=$1.partial
+trap '' PIPE
 trap 'rm -f -- "$partial"' EXIT
 cat >"$partial"
 length=$(wc -c <"$partial")

@@ -1,10 +1,11 @@
 //! All ways to a machine, against this one: directly, and by an SSH server of our own.
 
+mod connections;
 mod lab;
 mod server;
-mod ssh2;
 
 mod suite;
+mod users;
 
 use perjury_lab::remote::{LocalRemote, OpenSshRemote, Ssh2Remote};
 use server::{Server, skipped};

@@ -40,19 +40,16 @@ pub(crate) fn said(program: &str, arguments: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
-fn new_key(file: &Path) {
+/// Makes a key, locked unless the passphrase is empty.
+pub(crate) fn new_key(kind: &str, file: &Path, passphrase: &str) {
     let file = file.display().to_string();
-    said("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", &file]);
+    said("ssh-keygen", &["-q", "-t", kind, "-N", passphrase, "-f", &file]);
 }
 
 impl Server {
-    /// A server that lets in root and whoever else there is, by the key `identity`.
+    /// A server that lets in whoever there is by the key `identity`, and by password. Programs in
+    /// its folder `bin` come before those of the machine.
     pub(crate) fn start() -> Self {
-        Self::with("")
-    }
-
-    /// A server with further lines in its configuration.
-    pub(crate) fn with(configuration: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("perjury-sshd").tempdir().expect("a folder");
         // Other users log in too, and sshd reads as them.
         let open = fs::Permissions::from_mode(0o755);
@@ -62,16 +59,19 @@ impl Server {
         let port = listener.local_addr().expect("it is bound").port();
         drop(listener);
         let mut server = Self { folder, port, process: None };
-        new_key(&server.path("host_key"));
-        new_key(&server.identity());
+        new_key("ed25519", &server.path("host_key"), "");
+        new_key("ecdsa", &server.path("host_key_ecdsa"), "");
+        new_key("ed25519", &server.identity(), "");
         fs::copy(server.path("identity.pub"), server.path("authorized_keys")).expect("a copy");
         let at = |name: &str| server.path(name).display().to_string();
         let all = format!(
-            "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nPidFile none\n\
+            "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nHostKey {}\nPidFile none\n\
              AuthorizedKeysFile {}\nStrictModes no\nUsePAM no\nPermitRootLogin yes\n\
-             MaxStartups 200\n{configuration}\n",
+             MaxStartups 200\nSetEnv PATH={}:/usr/sbin:/usr/bin:/sbin:/bin\n",
             at("host_key"),
+            at("host_key_ecdsa"),
             at("authorized_keys"),
+            at("bin"),
         );
         fs::write(server.path("sshd_config"), all).expect("it is ours");
         server.know("host_key.pub");
@@ -104,7 +104,7 @@ impl Server {
 
     /// Makes another key the known one.
     pub(crate) fn know_another(&self) {
-        new_key(&self.path("another_key"));
+        new_key("ed25519", &self.path("another_key"), "");
         self.know("another_key.pub");
     }
 
@@ -156,6 +156,21 @@ impl Server {
         }
     }
 
+    /// Ends the server and its connections, but not what runs in their sessions.
+    pub(crate) fn cut(&mut self) {
+        let table = said("ps", &["-e", "-o", "pid=", "-o", "comm="]);
+        let is_sshd = |pid: &Pid| {
+            let mut lines = table.lines().map(|line| line.split_whitespace());
+            lines.any(|mut it| it.next() == Some(&pid.to_string()) && it.next() == Some("sshd"))
+        };
+        for process in self.processes().iter().filter(|pid| is_sshd(pid)) {
+            let _ = kill(*process, Signal::SIGKILL);
+        }
+        if let Some(mut process) = self.process.take() {
+            let _ = process.wait();
+        }
+    }
+
     /// Ends the server and all its connections, as a crash of the machine would.
     pub(crate) fn stop(&mut self) {
         self.signal(Signal::SIGKILL);
@@ -172,6 +187,7 @@ impl Server {
             identity: Some(self.identity()),
             known_hosts: Some(self.path("known_hosts")),
             connect_timeout: Duration::from_secs(20),
+            agent: None,
             secrets: Secrets::default(),
             ..Endpoint::new("127.0.0.1")
         }

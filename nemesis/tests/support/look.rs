@@ -7,16 +7,7 @@ use perjury_history::NodeId;
 use perjury_lab::simulated::{ClockFault, Link};
 use perjury_nemesis::Fault;
 
-use super::{MS, TestBed, Testimony};
-
-/// A round trip without a slow link stays below this, by any clock.
-const ROUND_TRIP_MAX_NS: u64 = 10 * MS;
-
-/// How well the controller's clock and a machine's can be compared by asking.
-const ASKING_ERROR_NS: i128 = 6 * MS as i128;
-
-/// How well the speed of a machine's clock can be measured, in parts per million.
-const SPEED_ERROR_PPM: i128 = 6_000;
+use super::{TestBed, Testimony, Tolerances};
 
 /// What was asked of one witness, and when by the controller's clock.
 #[derive(Clone)]
@@ -29,6 +20,7 @@ struct Asked {
 pub(crate) struct Look {
     before: BTreeMap<NodeId, Asked>,
     after: BTreeMap<NodeId, Asked>,
+    tolerances: Tolerances,
 }
 
 impl Look {
@@ -37,7 +29,7 @@ impl Look {
         let before = ask(bed).await;
         let clock = bed.clock();
         clock.sleep_until(clock.now_ns() + for_ns).await;
-        Self { before, after: ask(bed).await }
+        Self { before, after: ask(bed).await, tolerances: bed.tolerances() }
     }
 
     pub(crate) fn testimony(&self, node: NodeId) -> Option<&Testimony> {
@@ -89,7 +81,7 @@ impl Look {
             }
             if let Some(round_trip_ns) = heard.round_trip_min_ns.filter(|_| !one_way.silent) {
                 let delay_ns = (one_way.delay_us + other_way.delay_us) * 1_000;
-                expect("slow", delay_ns > 0, round_trip_ns > ROUND_TRIP_MAX_NS);
+                expect("slow", delay_ns > 0, round_trip_ns > self.tolerances.round_trip_max_ns);
                 // By a clock that may be slow itself.
                 expect("as slow as that", true, round_trip_ns >= delay_ns / 10 * 6);
             }
@@ -110,23 +102,24 @@ impl Look {
         let took_ns = i128::from(after.at_ns - before.at_ns);
         let shown_ns = i128::from(last.monotonic_ns) - i128::from(first.monotonic_ns);
         let fast_ppm = (shown_ns - took_ns) * 1_000_000 / took_ns;
+        let Tolerances { asking_ns, jump_ns, speed_ppm, .. } = self.tolerances;
         let near = |seen: i128, expected: i128, error: i128| (seen - expected).abs() <= error;
         let as_expected = match error {
             None => {
-                near(offset_ns, 0, ASKING_ERROR_NS)
-                    && near(jumps_ns, 0, 1_000)
-                    && near(fast_ppm, 0, SPEED_ERROR_PPM)
+                near(offset_ns, 0, asking_ns)
+                    && near(jumps_ns, 0, jump_ns)
+                    && near(fast_ppm, 0, speed_ppm)
             }
             Some(ClockFault::Bump { offset_ns: expected_ns }) => {
-                near(offset_ns, i128::from(expected_ns), ASKING_ERROR_NS)
-                    && near(jumps_ns, 0, 1_000)
-                    && near(fast_ppm, 0, SPEED_ERROR_PPM)
+                near(offset_ns, i128::from(expected_ns), asking_ns)
+                    && near(jumps_ns, 0, jump_ns)
+                    && near(fast_ppm, 0, speed_ppm)
             }
             Some(ClockFault::Strobe { offset_ns: expected_ns, .. }) => {
-                near(jumps_ns, i128::from(expected_ns).abs(), 1_000)
-                    && near(fast_ppm, 0, SPEED_ERROR_PPM)
+                near(jumps_ns, i128::from(expected_ns).abs(), jump_ns)
+                    && near(fast_ppm, 0, speed_ppm)
             }
-            Some(ClockFault::Drift { ppm }) => near(fast_ppm, i128::from(ppm), SPEED_ERROR_PPM),
+            Some(ClockFault::Drift { ppm }) => near(fast_ppm, i128::from(ppm), speed_ppm),
         };
         (!as_expected).then(|| {
             format!(
@@ -155,7 +148,10 @@ impl Expected {
         let mut expected = Self { silent: false, lossy: false, delay_us: 0 };
         for fault in faults {
             match fault {
-                Fault::Partition { links, .. } => expected.silent |= links.contains(&link),
+                // Witnesses use none of the ports that are cut by themselves.
+                Fault::Partition { links, ports, .. } => {
+                    expected.silent |= ports.is_empty() && links.contains(&link);
+                }
                 Fault::Lossy { links, .. } | Fault::Corrupt { links, .. } => {
                     expected.lossy |= links.contains(&link);
                 }

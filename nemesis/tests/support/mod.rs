@@ -1,6 +1,8 @@
-//! What the conformance suite needs of a lab, and what it sees there.
+//! What the conformance suites need of a lab, and what they see there.
+#![allow(dead_code, unused_imports, reason = "each suite uses a part of it")]
 
 mod look;
+mod machines;
 mod scene;
 mod simulated;
 
@@ -13,6 +15,7 @@ use perjury_lab::Clock;
 use perjury_nemesis::Injector;
 
 pub(crate) use look::Look;
+pub(crate) use machines::{MachinesBed, MachinesInUse, PORT};
 pub(crate) use scene::{Idle, Scene, SlowLook, Stubborn, script};
 pub(crate) use simulated::SimulatedBed;
 
@@ -48,8 +51,38 @@ pub(crate) trait TestBed: Clone + Send + Sync + 'static {
     fn restart(&self, node: NodeId) -> impl Future<Output = ()> + Send;
 
     /// Asks a witness, as a client that no fault between nodes touches. `None` if it does not
-    /// answer within 50 ms.
+    /// answer within a moment.
     fn testimony(&self, node: NodeId) -> impl Future<Output = Option<Testimony>> + Send;
+
+    /// How well things can be measured.
+    fn tolerances(&self) -> Tolerances {
+        Tolerances::default()
+    }
+}
+
+/// How well things can be measured on a lab.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tolerances {
+    /// A round trip without a slow link stays below this, by any clock, in nanoseconds.
+    pub(crate) round_trip_max_ns: u64,
+    /// How well the controller's clock and a machine's can be compared by asking, in nanoseconds.
+    pub(crate) asking_ns: i128,
+    /// How well a machine's clocks can be compared with each other, in nanoseconds.
+    pub(crate) jump_ns: i128,
+    /// How well the speed of a machine's clock can be measured, in parts per million.
+    pub(crate) speed_ppm: i128,
+}
+
+impl Default for Tolerances {
+    /// In virtual time.
+    fn default() -> Self {
+        Self {
+            round_trip_max_ns: 10 * MS,
+            asking_ns: 6 * MS as i128,
+            jump_ns: 1_000,
+            speed_ppm: 6_000,
+        }
+    }
 }
 
 /// What a witness says. Times are in nanoseconds by its own clocks.

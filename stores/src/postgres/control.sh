@@ -7,7 +7,7 @@
 #   rewind FROM              a stopped node's log becomes that of FROM; it is a standby then
 #   standby                  it is a standby when it is started next
 #   stop                     an orderly end, if it comes to one within seconds
-#   role                     says empty, primary or standby
+#   role                     says empty, standby, or the timeline of a primary
 #   claim TIMELINES          the timelines from 2 to TIMELINES are taken, wherever they are
 set -eu
 action=$1 programs=$2 folder=$3 data=$4
@@ -59,7 +59,8 @@ role)
     elif [ -e "$data/standby.signal" ]; then
         echo standby
     else
-        echo primary
+        LC_ALL=C "$programs/pg_controldata" -D "$data" |
+            sed -n "s/^Latest checkpoint's TimeLineID: *//p"
     fi
     ;;
 claim)

@@ -19,16 +19,16 @@ mod connection;
 mod failover;
 mod files;
 mod operator;
+mod request;
 mod settings;
 mod standing;
-mod statements;
 #[cfg(test)]
 mod tests;
 
 use std::fs::File;
 use std::io::Read;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -51,22 +51,12 @@ const READY_POLL: Duration = Duration::from_millis(200);
 const FIRST: NodeId = NodeId(0);
 
 /// A cluster with one choice of settings.
-#[derive(Debug)]
 pub(crate) struct PostgresStore {
     settings: Arc<PostgresSettings>,
     nodes: u32,
-    /// A new one for each cluster: machines may stand in a network with others.
-    password: Password,
+    password: &'static str,
     /// The newest timeline that any node has begun.
     newest_timeline: AtomicU64,
-}
-
-struct Password(String);
-
-impl std::fmt::Debug for Password {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("...")
-    }
 }
 
 impl PostgresStore {
@@ -77,14 +67,10 @@ impl PostgresStore {
     /// randomness for a password.
     pub(crate) fn new(settings: PostgresSettings, nodes: u32) -> Result<Self, StoreError> {
         settings.check(nodes)?;
-        let mut random = [0; 16];
-        let read = File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut random));
-        read.map_err(|error| StoreError::Settings(format!("no password: /dev/urandom: {error}")))?;
-        let password = random.iter().map(|byte| format!("{byte:02x}")).collect();
         Ok(Self {
             settings: Arc::new(settings),
             nodes,
-            password: Password(password),
+            password: password()?,
             newest_timeline: AtomicU64::new(1),
         })
     }
@@ -93,19 +79,29 @@ impl PostgresStore {
         Operator {
             machine: lab.machine(node),
             settings: &self.settings,
-            password: &self.password.0,
+            password: self.password,
             nodes: self.nodes,
         }
     }
 
     fn endpoint(&self, lab: &MachineLab, node: NodeId) -> Endpoint {
         let address = lab.machine(node).address();
-        Endpoint { address, port: self.settings.port, password: self.password.0.clone() }
+        Endpoint { address, port: self.settings.port, password: self.password.to_owned() }
     }
 
     fn endpoints(&self, lab: &MachineLab) -> Vec<Endpoint> {
         lab.nodes().into_iter().map(|node| self.endpoint(lab, node)).collect()
     }
+}
+
+/// A password for the clusters of this process: machines may stand in a network with others.
+fn password() -> Result<&'static str, StoreError> {
+    static PASSWORD: OnceLock<String> = OnceLock::new();
+    let mut random = [0; 16];
+    let read = File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut random));
+    read.map_err(|error| StoreError::Settings(format!("no password: /dev/urandom: {error}")))?;
+    let fresh = || random.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(PASSWORD.get_or_init(fresh))
 }
 
 #[async_trait]
@@ -120,7 +116,7 @@ impl Store for PostgresStore {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities {
-            functions: ["read", "write", "cas", "inspect"].into(),
+            functions: request::FUNCTIONS.into(),
             primaries: true,
             promotion: true,
             membership: false,

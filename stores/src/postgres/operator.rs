@@ -18,8 +18,11 @@ const TIMEOUT: Duration = Duration::from_secs(120);
 pub(super) enum Role {
     /// It has no data.
     Empty,
-    Primary,
     Standby,
+    Primary {
+        /// That of its last checkpoint; a promotion is followed by one.
+        timeline: u64,
+    },
 }
 
 /// One node's machine in the hands of an operator.
@@ -96,10 +99,10 @@ impl Operator<'_> {
     /// What it would be.
     pub(super) async fn role(&self) -> Result<Role, RemoteError> {
         let said = self.machine.run(&self.control("role")).await?;
-        Ok(match said.as_str() {
-            "standby" => Role::Standby,
-            "primary" => Role::Primary,
-            _ => Role::Empty,
+        Ok(match said.parse() {
+            Ok(timeline) => Role::Primary { timeline },
+            Err(_) if said == "standby" => Role::Standby,
+            Err(_) => Role::Empty,
         })
     }
 

@@ -25,6 +25,9 @@ pub(super) fn common(endpoint: &Endpoint, control: &Path) -> Vec<String> {
         settings.push(format!("IdentityFile={}", file(identity)));
         settings.push("IdentitiesOnly=yes".to_owned());
     }
+    if let Some(agent) = &endpoint.agent {
+        settings.push(format!("IdentityAgent={}", file(agent)));
+    }
     if let Some(port) = endpoint.port {
         settings.push(format!("Port={port}"));
     }

@@ -1,6 +1,6 @@
 //! Logging in: by key file, by the agent's keys, by password.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use ssh2::{Error, ErrorCode, KeyboardInteractivePrompt, Prompt, Session};
@@ -64,7 +64,7 @@ pub(super) fn log_in(
 /// A way to log in.
 enum Way {
     Key(PathBuf),
-    Agent,
+    Agent(PathBuf),
     Password(String),
 }
 
@@ -74,9 +74,7 @@ fn ways(endpoint: &Endpoint) -> Vec<Way> {
     match &endpoint.identity {
         Some(file) => ways.push(Way::Key(file.clone())),
         None => {
-            if std::env::var_os("SSH_AUTH_SOCK").is_some() {
-                ways.push(Way::Agent);
-            }
+            ways.extend(endpoint.agent.clone().map(Way::Agent));
             let usual = USUAL.map(|file| home().join(file));
             ways.extend(usual.into_iter().filter(|file| file.exists()).map(Way::Key));
         }
@@ -89,7 +87,7 @@ impl Way {
     fn name(&self) -> String {
         match self {
             Way::Key(file) => format!("the key {}", file.display()),
-            Way::Agent => "the agent".to_owned(),
+            Way::Agent(_) => "the agent".to_owned(),
             Way::Password(_) => "the password".to_owned(),
         }
     }
@@ -100,7 +98,7 @@ impl Way {
                 let passphrase = endpoint.secrets.passphrase.as_deref();
                 session.userauth_pubkey_file(user, None, file, passphrase)
             }
-            Way::Agent => by_agent(session, user),
+            Way::Agent(socket) => by_agent(session, user, socket),
             Way::Password(password) => {
                 // Servers with PAM often take a password only as the answer to a question.
                 let asked = session.userauth_password(user, password);
@@ -113,8 +111,9 @@ impl Way {
     }
 }
 
-fn by_agent(session: &Session, user: &str) -> Result<(), Error> {
+fn by_agent(session: &Session, user: &str, socket: &Path) -> Result<(), Error> {
     let mut agent = session.agent()?;
+    agent.set_identity_path(socket)?;
     agent.connect()?;
     agent.list_identities()?;
     let mut result = Err(Error::new(ErrorCode::Session(-18), "it has no keys"));

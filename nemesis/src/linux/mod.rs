@@ -1,0 +1,151 @@
+//! Faults on real Linux machines.
+//!
+//! ```text
+//! partition                          nftables or iptables, at the receiver   partition.rs
+//! slow, lossy, corrupt, bandwidth    tc netem or an agent, at the sender     links.rs
+//! kill, terminate, restart, pause    signals                                 processes.rs
+//! ```
+//!
+//! What an injector does is found again by names on the machine (`perjury_7` for fault 7) and not by
+//! what the injector remembers, so that one that was made later can undo it. [`sweep`] takes
+//! everything of ours off a machine, whatever is known about it.
+//!
+//! Invariants
+//! - Only traffic between nodes is touched: never that of clients, nor the way by which we come.
+//! - Only our own tables, chains, folders and processes are removed.
+//!
+//! [`sweep`]: LinuxInjector::sweep
+
+mod ability;
+mod binary;
+mod look;
+mod partition;
+mod processes;
+mod sweep;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use futures::future::join_all;
+use perjury_history::NodeId;
+use perjury_lab::machines::{Footprint, Machine, MachineLab};
+use perjury_lab::remote::RemoteError;
+
+use ability::Ability;
+pub use binary::AgentBinary;
+
+use crate::{Fault, FaultKind, FaultSpec, Injector, Observation};
+
+/// Makes faults on machines that run Linux.
+pub struct LinuxInjector {
+    lab: MachineLab,
+    footprint: Footprint,
+    agent: AgentBinary,
+    abilities: BTreeMap<NodeId, Ability>,
+    /// Names the next look at links.
+    next_token: AtomicU64,
+}
+
+impl LinuxInjector {
+    /// For the machines of a lab, and the store that has `footprint` there. Copies the agent to
+    /// them and finds out what can be done on each.
+    ///
+    /// # Errors
+    /// If a machine cannot be reached, or the agent does not run on it.
+    pub async fn open(
+        lab: MachineLab,
+        footprint: Footprint,
+        agent: AgentBinary,
+    ) -> Result<Self, RemoteError> {
+        let ready = lab.each(|machine| async {
+            agent.install(machine).await?;
+            Ok::<_, RemoteError>((machine.node(), Ability::of(machine).await?))
+        });
+        let abilities: BTreeMap<_, _> = ready.await?.into_iter().collect();
+        // Packets of looks by an earlier controller may still be under way.
+        let first = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let first = first.map_or(0, |since| since.as_nanos() as u64);
+        let next_token = AtomicU64::new(first);
+        Ok(Self { lab, footprint, agent, abilities, next_token })
+    }
+
+    fn machines(&self, nodes: &[NodeId]) -> Vec<&Machine> {
+        nodes.iter().map(|&node| self.lab.machine(node)).collect()
+    }
+
+    fn token(&self) -> u64 {
+        self.next_token.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Does the same on the machines of some nodes at once; the first error, once all are done.
+    async fn on_each<'a, F: Future<Output = Result<(), RemoteError>>>(
+        &'a self,
+        nodes: &[NodeId],
+        work: impl Fn(&'a Machine) -> F,
+    ) -> Result<(), String> {
+        let done = join_all(self.machines(nodes).into_iter().map(work)).await;
+        done.into_iter().collect::<Result<(), _>>().map_err(|error| error.to_string())
+    }
+
+    /// The first reason why one of the machines cannot.
+    fn all_can(&self, can: impl Fn(&Ability) -> Result<(), String>) -> Result<(), String> {
+        self.abilities.iter().try_for_each(|(node, ability)| {
+            can(ability).map_err(|reason| format!("{node} {reason}"))
+        })
+    }
+}
+
+/// Whether another fault has what this one needs of a node, so that nothing can be seen of it.
+fn hidden_by(fault: &Fault, also: &[&Fault]) -> bool {
+    let claim = fault.kind().claim();
+    let same_nodes = |other: &Fault| fault.nodes().iter().any(|node| other.nodes().contains(node));
+    claim.is_some() && also.iter().any(|it| it.kind().claim() == claim && same_nodes(it))
+}
+
+#[async_trait]
+impl Injector for LinuxInjector {
+    fn can(&self, spec: &FaultSpec) -> Result<(), String> {
+        match spec.kind() {
+            FaultKind::Partition => self.all_can(Ability::partition),
+            FaultKind::Kill
+            | FaultKind::Terminate
+            | FaultKind::Restart
+            | FaultKind::Pause
+            | FaultKind::Promote
+            | FaultKind::Membership => Ok(()),
+            kind => Err(format!("{} is not made on real machines; leave it out", kind.name())),
+        }
+    }
+
+    async fn apply(&self, number: u32, fault: &Fault) -> Result<(), String> {
+        match fault.kind() {
+            FaultKind::Partition => self.cut(number, fault).await,
+            FaultKind::Kill | FaultKind::Terminate | FaultKind::Restart | FaultKind::Pause => {
+                self.stop_processes(fault).await
+            }
+            kind => Err(format!("expected a fault that can be made here, found {}", kind.name())),
+        }
+    }
+
+    async fn undo(&self, number: u32, fault: &Fault) -> Result<(), String> {
+        match fault.kind() {
+            FaultKind::Partition => self.mend(number, fault).await,
+            FaultKind::Pause => self.resume_processes(fault.nodes()).await,
+            _ => Ok(()),
+        }
+    }
+
+    async fn observe(&self, fault: &Fault, gone: bool, also: &[&Fault]) -> Option<Observation> {
+        if hidden_by(fault, also) {
+            return None;
+        }
+        match fault.kind() {
+            FaultKind::Partition => self.look_at_links(fault, gone, also).await,
+            FaultKind::Kill | FaultKind::Terminate | FaultKind::Restart | FaultKind::Pause => {
+                Some(self.look_at_processes(fault, gone).await)
+            }
+            _ => None,
+        }
+    }
+}
