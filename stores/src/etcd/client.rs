@@ -45,12 +45,11 @@ impl EtcdClient {
     async fn perform(&mut self, micro_op: &MicroOp, deadline: Instant) -> Result<Done, Answer> {
         match *micro_op {
             MicroOp::Read { key, .. } => {
-                let local = self.settings.reads == EtcdReads::Serializable;
-                let (held, version) = self.read(&messages::register(key), local, deadline).await?;
+                let (held, version) = self.read(key, self.settings.reads, deadline).await?;
                 Ok((MicroOp::Read { key, result: Some(held) }, version))
             }
             MicroOp::Inspect { key, .. } => {
-                let (held, version) = self.read(&messages::register(key), true, deadline).await?;
+                let (held, version) = self.read(key, EtcdReads::Serializable, deadline).await?;
                 Ok((MicroOp::Inspect { key, result: Some(held) }, version))
             }
             MicroOp::Write { key, value } => {
@@ -72,12 +71,11 @@ impl EtcdClient {
                 Ok((MicroOp::Add { key, value }, Some(version(written.header.revision))))
             }
             MicroOp::ReadSet { key, .. } => {
-                let local = self.settings.reads == EtcdReads::Serializable;
-                let result = Some(self.read_set(key, local, deadline).await?);
+                let result = Some(self.read_set(key, self.settings.reads, deadline).await?);
                 Ok((MicroOp::ReadSet { key, result }, None))
             }
             MicroOp::InspectSet { key, .. } => {
-                let result = Some(self.read_set(key, true, deadline).await?);
+                let result = Some(self.read_set(key, EtcdReads::Serializable, deadline).await?);
                 Ok((MicroOp::InspectSet { key, result }, None))
             }
             MicroOp::Acquire { key, .. } => {
@@ -98,11 +96,11 @@ impl EtcdClient {
 
     async fn read(
         &mut self,
-        key: &str,
-        local: bool,
+        key: Key,
+        reads: EtcdReads,
         deadline: Instant,
     ) -> Result<(Reading, Option<Version>), Answer> {
-        let request = messages::range(key, local);
+        let request = messages::range(&messages::register(key), reads);
         let range: Range = self.ask(messages::RANGE, &request, Effect::Reads, deadline).await?;
         let Some(found) = range.kvs.first() else { return Ok((Reading::Nil, None)) };
         let value = found.value().map_err(|error| classify(&error, Effect::Reads))?;
@@ -112,10 +110,10 @@ impl EtcdClient {
     async fn read_set(
         &mut self,
         key: Key,
-        local: bool,
+        reads: EtcdReads,
         deadline: Instant,
     ) -> Result<Elements, Answer> {
-        let request = messages::elements(key, local);
+        let request = messages::elements(key, reads);
         let range: Range = self.ask(messages::RANGE, &request, Effect::Reads, deadline).await?;
         let elements = range.kvs.iter().map(|found| found.element(key));
         elements.collect::<Result<_, _>>().map_err(|error| classify(&error, Effect::Reads))

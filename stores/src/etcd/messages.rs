@@ -17,6 +17,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::json;
 
 use super::gateway::CallError;
+use super::settings::EtcdReads;
 
 pub(super) const RANGE: &str = "/v3/kv/range";
 pub(super) const PUT: &str = "/v3/kv/put";
@@ -47,9 +48,9 @@ pub(super) fn lock(key: Key) -> String {
     format!("lock/{key}")
 }
 
-/// Reads a key; `serializable`: what the asked node has.
-pub(super) fn range(key: &str, serializable: bool) -> serde_json::Value {
-    json!({ "key": encode(key), "serializable": serializable })
+/// Reads a key.
+pub(super) fn range(key: &str, reads: EtcdReads) -> serde_json::Value {
+    json!({ "key": encode(key), "serializable": reads == EtcdReads::Serializable })
 }
 
 /// Sets a key.
@@ -73,14 +74,14 @@ pub(super) fn add(key: Key, element: Value) -> serde_json::Value {
     json!({ "key": encode(&format!("{}{element}", set(key))) })
 }
 
-/// Reads all elements of a set in one go; `serializable` as for [`range`].
-pub(super) fn elements(key: Key, serializable: bool) -> serde_json::Value {
+/// Reads all elements of a set in one go.
+pub(super) fn elements(key: Key, reads: EtcdReads) -> serde_json::Value {
     // The first key behind all that begin with the prefix: 0 follows the slash.
     let end = format!("set/{key}0");
     json!({
         "key": encode(&set(key)),
         "range_end": encode(&end),
-        "serializable": serializable,
+        "serializable": reads == EtcdReads::Serializable,
         "keys_only": true,
     })
 }
