@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep};
 
 use super::gateway::{CallError, Gateway};
 use super::messages::{self, Member, Members, Status};
+use super::settings::EtcdReads;
 use crate::StoreError;
 
 /// Where nodes talk to clients.
@@ -65,7 +66,7 @@ pub(super) async fn statuses(lab: &MachineLab) -> Vec<(NodeId, Status)> {
 /// linearizable read, which takes a leader, a majority, and a node that has caught up.
 pub(super) async fn trouble(lab: &MachineLab) -> Option<String> {
     let each = lab.machines().iter().map(|machine| async move {
-        let request = messages::range("ready", false);
+        let request = messages::range("ready", EtcdReads::Linearizable);
         let answer = ask::<messages::Range>(machine, messages::RANGE, &request, STATUS_TIMEOUT);
         answer.await.err().map(|error| format!("{machine}: {error}"))
     });
