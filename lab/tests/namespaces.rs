@@ -271,6 +271,40 @@ fn a_volume_loses_what_was_not_synced_and_keeps_what_was() {
 }
 
 #[test]
+fn a_machine_that_can_have_no_volume_works_and_keeps_the_reason() {
+    let Some(lab) = Lab::new("no-volume") else { return };
+    let machines = lab.up(1);
+    machines.run(async {
+        let machine = &machines.machines()[0];
+        say(machine, "rm /dev/loop*").await;
+        let facts = machines.prepare(64).await.expect("it works all the same");
+        assert!(facts[0].loop_devices.is_err(), "{facts:?}");
+        for state in [machine.make_volume(64).await, machine.volume_state().await] {
+            let Ok(VolumeState::Impossible(reason)) = state else { panic!("{state:?}") };
+            assert!(reason.contains("loop"), "{reason}");
+        }
+        machine.write(&format!("{}/x", layout::DATA), "x").await.expect("there is a folder");
+        // Which is part of the node's own file system, and that must never be shut down.
+        let refused = machine.shut_down_volume().await.expect_err("there is none").to_string();
+        assert!(refused.contains("no volume is mounted"), "{refused}");
+        machine.remount_volume().await.expect("nothing to do");
+        assert_eq!(say(machine, "cat /var/lib/perjury/data/x").await, "x");
+        machines.clear().await.expect("as ever");
+        assert_eq!(machine.volume_state().await, Ok(VolumeState::Absent));
+
+        // Nor what somebody else has mounted there.
+        say(machine, "mkdir -p /var/lib/perjury/data && mount -t tmpfs x /var/lib/perjury/data")
+            .await;
+        let state = machine.make_volume(64).await;
+        let Ok(VolumeState::Impossible(reason)) = state else { panic!("{state:?}") };
+        assert_eq!(reason, "x is mounted at /var/lib/perjury/data");
+        machine.shut_down_volume().await.expect_err("it is not ours");
+        machine.remove_volume().await.expect("there is none");
+        say(machine, "mountpoint /var/lib/perjury/data").await;
+    });
+}
+
+#[test]
 fn a_crash_with_a_daemon_on_the_volume_is_undone_by_a_remount() {
     let Some(lab) = Lab::new("crash") else { return };
     let machines = lab.up(1);
@@ -479,6 +513,42 @@ fn a_busy_lab_is_refused() {
     lab.open(1);
     drop(held);
     lab.down();
+}
+
+#[test]
+fn fifty_nodes_and_a_frozen_one_that_delays_nobody() {
+    const NODES: u32 = 50;
+    const FROZEN: usize = 6;
+    let Some(lab) = Lab::new("fifty") else { return };
+    let began = Instant::now();
+    let machines = lab.up(NODES);
+    println!("{NODES} nodes were up and logged in to after {:?}", began.elapsed());
+    // All that runs on it, the sshd that serves us included.
+    let frozen = format!("perjury-{}-n{}", lab.settings.name, FROZEN + 1);
+    let frozen = host("ip", &["netns", "pids", &frozen]);
+    let frozen: Vec<_> = frozen.split_whitespace().collect();
+    host("kill", &[&["-STOP"], &frozen[..]].concat());
+    let order = Mutex::new(Vec::new());
+    machines
+        .run(async {
+            // Longer than fifty commands take, however busy the host is.
+            let command = Command::new("true").timeout(Duration::from_secs(20));
+            let work = machines.each(async |machine| {
+                let result = machine.run(&command).await;
+                order
+                    .lock()
+                    .expect("nobody panics")
+                    .push((machine.node().0 as usize, result.is_ok()));
+                Ok::<_, ()>(())
+            });
+            work.await
+        })
+        .expect("errors are noted");
+    host("kill", &[&["-CONT"], &frozen[..]].concat());
+    let order = order.into_inner().expect("nobody panicked");
+    assert_eq!(order.last(), Some(&(FROZEN, false)), "the frozen one comes last: {order:?}");
+    assert!(order.iter().all(|(node, answered)| *answered == (*node != FROZEN)), "{order:?}");
+    machines.run(async { say(&machines.machines()[FROZEN], "true").await });
 }
 
 #[test]

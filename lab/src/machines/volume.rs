@@ -76,6 +76,15 @@ impl Machine {
         self.run(&Self::volume_command("shutdown")).await.map(|_| ())
     }
 
+    /// Ends a freeze of its file system; harmless if there is none. Who waits for a frozen disk
+    /// cannot be killed.
+    ///
+    /// # Errors
+    /// If the machine cannot be told.
+    pub async fn thaw_volume(&self) -> Result<(), RemoteError> {
+        self.run(&Self::volume_command("thaw")).await.map(|_| ())
+    }
+
     /// Mounts it again, unless it is well or the machine has none. Those who have files open on it
     /// must have been killed; they are waited for.
     ///

@@ -1,5 +1,5 @@
-# volume.sh make IMAGE DATA MIB | state IMAGE DATA | shutdown IMAGE DATA | remount IMAGE DATA
-#           | remove IMAGE DATA
+# volume.sh make IMAGE DATA MIB | state IMAGE DATA | shutdown IMAGE DATA | thaw IMAGE DATA
+#           | remount IMAGE DATA | remove IMAGE DATA
 #
 # IMAGE is a file with a file system, mounted at DATA. IMAGE.none says why there is none.
 # `.volume` on it can be read exactly while the file system does its work; to look at it writes
@@ -9,9 +9,19 @@ export LC_ALL=C
 action=$1 image=$2 data=$3
 reason=$image.none
 
+# A field of the line of /proc/mounts for the folder: 1 is the device, 4 are the options.
+mounted() { awk -v data="$data" -v field="$1" '$2 == data { it = $field } END { print it }' /proc/mounts; }
+
+# Whether it is our file that is mounted, and nothing else: without a volume the folder is part of
+# the machine's own file system, which nothing here may ever be done to.
+is_mounted() {
+    device=$(mounted 1)
+    [ "$(cat "/sys/block/${device#/dev/}/loop/backing_file" 2>/dev/null)" = "$image" ]
+}
+
 state() {
-    if mountpoint -q "$data"; then
-        options=$(awk -v data="$data" '$2 == data { options = $4 } END { print options }' /proc/mounts)
+    if is_mounted; then
+        options=$(mounted 4)
         case $(cat "$data/.volume" 2>&1),$options, in
         *'Input/output error',*) echo shut-down ;;
         *,ro,*) echo read-only ;;
@@ -32,13 +42,13 @@ mount_it() {
         said=$(mount -o loop "$image" "$data" 2>&1) && return 0
         sleep 0.2
     done
-    echo "$said" >&2
+    echo "mount -o loop: $said" >&2
     return 1
 }
 
 # What was killed just now may still have files open.
 unmount_it() {
-    mountpoint -q "$data" || return 0
+    is_mounted || return 0
     # A frozen one is never let go of.
     fsfreeze -u "$data" 2>/dev/null
     for attempt in $(seq 100); do
@@ -65,8 +75,12 @@ make)
             mkfs.ext4 -q -F -m 0 -E nodiscard "$image.partial" &&
             mv "$image.partial" "$image"; } 2>&1)
     fi
-    if [ -f "$image" ] && ! mountpoint -q "$data"; then said=$(mount_it 2>&1); fi
-    if mountpoint -q "$data"; then
+    if [ -n "$(mounted 1)" ] && ! is_mounted; then
+        said="$(mounted 1) is mounted at $data"
+    elif [ -f "$image" ] && ! is_mounted; then
+        said=$(mount_it 2>&1)
+    fi
+    if is_mounted; then
         chmod 755 "$data"
         if [ ! -f "$data/.volume" ]; then echo perjury >"$data/.volume"; fi
         sync -f "$data"
@@ -83,8 +97,16 @@ shutdown)
     # Without `-f`: what is not on the disk yet is never written.
     case $(state) in
     shut-down) ;;
-    *) xfs_io -x -c shutdown "$data" ;;
+    mounted | read-only) xfs_io -x -c shutdown "$data" ;;
+    *)
+        echo "no volume is mounted at $data: $(state)" >&2
+        exit 1
+        ;;
     esac
+    ;;
+thaw)
+    if is_mounted; then fsfreeze -u "$data" 2>/dev/null; fi
+    exit 0
     ;;
 remount)
     case $(state) in
@@ -101,7 +123,7 @@ remove)
     rm -f "$image" "$image.partial" "$reason"
     ;;
 *)
-    echo "expected make, state, shutdown, remount or remove, found $action" >&2
+    echo "expected make, state, shutdown, thaw, remount or remove, found $action" >&2
     exit 64
     ;;
 esac

@@ -6,7 +6,6 @@ use std::io::{self, Read};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -16,7 +15,7 @@ use super::lock::{lock, lock_subnets};
 use super::parallel::each;
 use super::process::Process;
 use super::record::{LabRecord, NODES_MAX, Node, with_prefix};
-use super::tool::run;
+use super::tool::{command, run};
 use super::{NamespaceError, NamespaceSettings, down, keys, network, possible};
 
 const NODE: &str = include_str!("node.sh");
@@ -144,7 +143,9 @@ fn start(lab: &LabRecord, node: &Node) -> Result<(), NamespaceError> {
     let copy = file.try_clone().map_err(|error| NamespaceError::file(&log, error))?;
     // A session of its own, so that no key that is pressed here ends it; and no child of this
     // process, which need not live to see its end.
-    let status = Command::new("setsid")
+    let missing = || did_not_start(lab, node, "there is no `setsid`; run scripts/install-lab");
+    let status = command("setsid")
+        .ok_or_else(missing)?
         .arg("--fork")
         .arg("nsenter")
         .arg(format!("--net=/run/netns/{}", node.network))
@@ -155,7 +156,6 @@ fn start(lab: &LabRecord, node: &Node) -> Result<(), NamespaceError> {
         .arg(lab.folder())
         .args(node.addresses.iter().copied().map(with_prefix))
         .current_dir("/")
-        .stdin(Stdio::null())
         .stdout(file)
         .stderr(copy)
         .status();
