@@ -5,7 +5,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use perjury_lab::machines::Footprint;
 use perjury_lab::{Lab, SimulatedLab};
-use perjury_nemesis::{Injector, Journal, SimulatedInjector};
+use perjury_nemesis::{Injector, Journal, JournalPlace, SimulatedInjector};
 
 use crate::campaign::{LabSettings, TestPlan};
 use crate::error::Error;
@@ -49,8 +49,9 @@ impl OpenLab {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn journal(&self, path: &Path, _footprint: Footprint) -> Result<Journal, Error> {
-        Journal::create(path).map_err(Error::failure)
+    pub fn journal(&self, path: &Path, footprint: Footprint) -> Result<Journal, Error> {
+        let place = JournalPlace::new(serde_json::Value::Null, &footprint);
+        Journal::create(path, &place).map_err(Error::failure)
     }
 
     /// Fetches what the nodes wrote, and what went wrong with that. `began` is when the record did.
