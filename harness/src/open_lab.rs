@@ -8,7 +8,9 @@ use perjury_lab::machines::{Footprint, VOLUME_MIB};
 use perjury_lab::namespaces::{self, LabLock, NamespaceSettings};
 use perjury_lab::remote::RemoteError;
 use perjury_lab::{Lab, MachineLab, SimulatedLab, ssh};
-use perjury_nemesis::{AgentBinary, Injector, Journal, LinuxInjector, SimulatedInjector};
+use perjury_nemesis::{
+    AgentBinary, Injector, Journal, JournalPlace, LinuxInjector, SimulatedInjector,
+};
 use tracing::{info, warn};
 
 use crate::campaign::{LabSettings, TestPlan};
@@ -89,8 +91,8 @@ impl OpenLab {
     /// # Errors
     /// If it cannot be written.
     pub fn journal(&self, path: &Path, footprint: &Footprint) -> Result<Journal, Error> {
-        let _ = (&self.settings, footprint);
-        Journal::create(path).map_err(Error::failure)
+        let lab = serde_json::to_value(&self.settings).map_err(Error::failure)?;
+        Journal::create(path, &JournalPlace::new(lab, footprint)).map_err(Error::failure)
     }
 
     /// Fetches what the nodes wrote, and what went wrong with that. `began` is when the record did.
