@@ -156,6 +156,17 @@ fn what_becomes_of_requests_when_the_node_is_paused_killed_and_started_again() {
         let held_now = held(setup, N1).await;
         assert!([1, 3].map(Reading::Value).contains(&held_now), "{held_now}");
 
+        // A replica whose log was damaged does not start; it is made anew from the master.
+        const DAMAGE: &str = "cd /var/lib/perjury/data/redis/appendonlydir
+            for file in *.rdb *.aof; do printf damage | dd of=$file conv=notrunc status=none; done";
+        setup.signal(N3, Signal::Kill).await;
+        setup.said(N3, DAMAGE).await;
+        // It may be seen at once that it ended, or only later.
+        let _ = setup.store.start(&setup.lab, N3).await;
+        setup.store.recover(&setup.lab).await.expect("there is a master");
+        setup.ready().await;
+        setup.eventually(async || held(setup, N3).await == held_now).await;
+
         // An operator's switch, then a new beginning: nothing of the old is left.
         setup.store.promote(&setup.lab, N3).await.expect("it is told to");
         setup.eventually(async || setup.store.primaries(&setup.lab).await == [N3]).await;

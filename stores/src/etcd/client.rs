@@ -62,6 +62,7 @@ impl EtcdClient {
                 }
                 Ok((MicroOp::Cas { key, old, new }, Some(version(written.header.revision))))
             }
+            _ => Err(Answer::Fail(format!("etcd has no {}", micro_op.function()))),
         }
     }
 

@@ -10,24 +10,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::future::join_all;
-use perjury_history::{Key, MicroOp, NodeId, Reading, Value, Version};
-use tokio::time::{Instant, sleep};
+use futures::stream::{FuturesUnordered, StreamExt};
+use perjury_history::{MicroOp, NodeId, Value};
+use tokio::time::{Instant, sleep, timeout_at};
 use tokio_postgres::Row;
-use tokio_postgres::types::Type;
 
 use super::classify::Problem;
-use super::connection::{Connection, Endpoint, Parameter};
+use super::connection::{Connection, Endpoint};
 use super::files::CLIENT;
+use super::request::{
+    LEADS, LOG_END, Purpose, REPEATABLE_READ, Request, SERIALIZABLE, answered, column, log_end,
+    request,
+};
 use super::settings::{AtTimeOut, Isolation, PostgresSettings, Reads, Writes};
-use super::statements;
 use crate::{Answer, Client, Session};
 
 /// Between two looks at how far a standby has come.
 const REPLAY_POLL: Duration = Duration::from_millis(5);
 
 /// What a session has seen is not known: only the primary is sure to have it.
-const UNKNOWN_POSITION: i64 = i64::MAX;
+const UNKNOWN: i64 = i64::MAX;
 
 pub(super) struct PostgresClient {
     settings: Arc<PostgresSettings>,
@@ -60,50 +62,22 @@ impl PostgresClient {
         Self { settings, endpoints, node, timeout, primary: None, own: None, seen: 0 }
     }
 
-    async fn execute(&mut self, micro_op: MicroOp, deadline: Instant) -> Result<Answer, Problem> {
-        let writes = match self.settings.writes {
-            Writes::Primary => Route::Primary,
-            Writes::Node => Route::Own,
+    async fn execute(&mut self, micro_op: &MicroOp, deadline: Instant) -> Result<Answer, Problem> {
+        let Request { purpose, statement, parameters } = request(micro_op)?;
+        let route = match (purpose, self.settings.writes) {
+            (Purpose::Inspect, _) | (Purpose::Mutate, Writes::Node) => Route::Own,
+            (Purpose::Mutate, Writes::Primary) => Route::Primary,
+            (Purpose::Read, _) => self.read_route(deadline).await?,
         };
-        match micro_op {
-            MicroOp::Read { key, .. } => {
-                let route = self.read_route(deadline).await?;
-                let statement = statements::READ_REGISTER;
-                let (node, rows) = self.run(route, statement, &[key_of(&key)], deadline).await?;
-                self.note_read(&rows)?;
-                let (result, version) = register(&rows)?;
-                Ok(self.ok(MicroOp::Read { key, result: Some(result) }, node, version))
-            }
-            MicroOp::Inspect { key, .. } => {
-                let statement = statements::READ_REGISTER;
-                let (node, rows) =
-                    self.run(Route::Own, statement, &[key_of(&key)], deadline).await?;
-                let (result, version) = register(&rows)?;
-                Ok(self.ok(MicroOp::Inspect { key, result: Some(result) }, node, version))
-            }
-            MicroOp::Write { key, value } => {
-                let parameters = [key_of(&key), key_of(&value)];
-                let (node, rows) =
-                    self.run(writes, statements::WRITE_REGISTER, &parameters, deadline).await?;
-                self.note_write(writes, deadline).await;
-                Ok(self.ok(micro_op, node, version(&rows)?))
-            }
-            MicroOp::Cas { key, old, new } => {
-                let parameters = [key_of(&key), key_of(&old), key_of(&new)];
-                let (node, rows) =
-                    self.run(writes, statements::CAS_REGISTER, &parameters, deadline).await?;
-                if rows.is_empty() {
-                    return Err(Problem::Mismatch);
-                }
-                self.note_write(writes, deadline).await;
-                Ok(self.ok(micro_op, node, version(&rows)?))
-            }
+        let (node, rows) = self.run(route, statement, &parameters, deadline).await?;
+        let (micro_op, version) = answered(micro_op, &rows)?;
+        match purpose {
+            Purpose::Read => self.seen = self.seen.max(log_end(&rows)?),
+            Purpose::Mutate => self.note_write(route, deadline).await,
+            Purpose::Inspect => {}
         }
-    }
-
-    fn ok(&self, micro_op: MicroOp, node: NodeId, version: Option<Version>) -> Answer {
         let version = version.filter(|_| self.settings.positions_are_lasting());
-        Answer::Ok { micro_ops: vec![micro_op], node: Some(node), version }
+        Ok(Answer::Ok { micro_ops: vec![micro_op], node: Some(node), version })
     }
 
     /// Runs a statement; also says which node did. A connection that is of no more use is given up.
@@ -111,7 +85,7 @@ impl PostgresClient {
         &mut self,
         route: Route,
         statement: &str,
-        parameters: &[Parameter<'_>],
+        parameters: &[Value],
         deadline: Instant,
     ) -> Result<(NodeId, Vec<Row>), Problem> {
         self.ensure_connection(route, deadline).await?;
@@ -161,20 +135,32 @@ impl PostgresClient {
         Ok(())
     }
 
-    /// Asks every node at once. One that does not answer within a third of the time-out is passed
-    /// over, so that there is time left to ask the one that is found.
+    /// Asks every node at once. When one says that it is the primary, the others have until a third
+    /// of the time-out has passed to say the same, so that there is time left to ask it something.
     async fn find_primary(&self, deadline: Instant) -> Result<(NodeId, Connection), Problem> {
-        let until = deadline.min(Instant::now() + self.timeout / 3);
+        let enough = deadline.min(Instant::now() + self.timeout / 3);
         let ask = async |node: u32| {
             let endpoint = &self.endpoints[node as usize];
-            let connection = Connection::open(endpoint, CLIENT, until).await.ok()?;
-            let rows = connection.run(statements::LEADS, &[], until).await.ok()?;
+            let connection = Connection::open(endpoint, CLIENT, deadline).await.ok()?;
+            let rows = connection.run(LEADS, &[], deadline).await.ok()?;
             let timeline: Option<i64> = column(rows.first()?, 0).ok()?;
             Some((timeline?, NodeId(node), connection))
         };
         let nodes = 0..self.endpoints.len() as u32;
-        let found = join_all(nodes.map(ask)).await.into_iter().flatten();
-        let latest = found.max_by_key(|(timeline, ..)| *timeline);
+        let mut asked: FuturesUnordered<_> = nodes.map(ask).collect();
+        let mut latest: Option<(i64, NodeId, Connection)> = None;
+        loop {
+            let until = if latest.is_some() { enough } else { deadline };
+            match timeout_at(until, asked.next()).await {
+                Ok(Some(Some(found))) => {
+                    if latest.as_ref().is_none_or(|it| it.0 < found.0) {
+                        latest = Some(found);
+                    }
+                }
+                Ok(Some(None)) => {}
+                Ok(None) | Err(_) => break,
+            }
+        }
         let latest = latest.map(|(_, node, connection)| (node, connection));
         latest.ok_or_else(|| Problem::NotConnected("no node says that it is the primary".into()))
     }
@@ -186,8 +172,8 @@ impl PostgresClient {
     ) -> Result<(), Problem> {
         let statement = match self.settings.isolation {
             Isolation::ReadCommitted => return Ok(()),
-            Isolation::RepeatableRead => statements::REPEATABLE_READ,
-            Isolation::Serializable => statements::SERIALIZABLE,
+            Isolation::RepeatableRead => REPEATABLE_READ,
+            Isolation::Serializable => SERIALIZABLE,
         };
         let set = connection.run(statement, &[], deadline).await;
         // Nothing was asked yet, whatever the problem.
@@ -209,9 +195,9 @@ impl PostgresClient {
     async fn session_route(&mut self, deadline: Instant) -> Result<Route, Problem> {
         let patience = Duration::from_millis(self.settings.session_wait_ms);
         let until = deadline.min(Instant::now() + patience);
-        while self.seen != UNKNOWN_POSITION {
-            let (_, rows) = self.run(Route::Own, statements::POSITION, &[], deadline).await?;
-            if position(&rows)? >= self.seen {
+        while self.seen != UNKNOWN {
+            let (_, rows) = self.run(Route::Own, LOG_END, &[], deadline).await?;
+            if log_end(&rows)? >= self.seen {
                 return Ok(Route::Own);
             }
             if Instant::now() >= until {
@@ -222,21 +208,15 @@ impl PostgresClient {
         Ok(Route::Primary)
     }
 
-    /// A read tells how far its node was just after what it has seen.
-    fn note_read(&mut self, rows: &[Row]) -> Result<(), Problem> {
-        self.seen = self.seen.max(position(rows)?);
-        Ok(())
-    }
-
     /// The commit is in the log before the place where the log ends now.
     async fn note_write(&mut self, route: Route, deadline: Instant) {
         if self.settings.reads != Reads::Session {
             return;
         }
-        let rows = self.run(route, statements::POSITION, &[], deadline).await;
-        let position = rows.and_then(|(_, rows)| position(&rows));
+        let rows = self.run(route, LOG_END, &[], deadline).await;
+        let end = rows.and_then(|(_, rows)| log_end(&rows));
         // The write itself is done, whatever came of this question.
-        self.seen = self.seen.max(position.unwrap_or(UNKNOWN_POSITION));
+        self.seen = self.seen.max(end.unwrap_or(UNKNOWN));
     }
 }
 
@@ -244,54 +224,11 @@ impl PostgresClient {
 impl Client for PostgresClient {
     async fn invoke(&mut self, operation: &[MicroOp]) -> Answer {
         let deadline = Instant::now() + self.timeout;
-        let mutates = operation.iter().any(|it| it.written().is_some());
+        let mutates = operation.iter().any(MicroOp::is_mutation);
         let outcome = match operation {
-            [only] => self.execute(*only, deadline).await,
+            [only] => self.execute(only, deadline).await,
             _ => Err(Problem::NotOffered),
         };
         outcome.unwrap_or_else(|problem| problem.answer(mutates))
     }
-}
-
-fn key_of(key: &Key) -> Parameter<'_> {
-    (key, Type::INT8)
-}
-
-/// A column of an answer.
-fn column<'a, T: tokio_postgres::types::FromSql<'a>>(
-    row: &'a Row,
-    index: usize,
-) -> Result<T, Problem> {
-    row.try_get(index).map_err(|_| Problem::Unintelligible)
-}
-
-/// Of a statement that tells it in the last column of its first row.
-fn position(rows: &[Row]) -> Result<i64, Problem> {
-    let row = rows.first().ok_or(Problem::Unintelligible)?;
-    column(row, row.len() - 1)
-}
-
-/// Epoch and position stand in the two columns `from` and after.
-fn version_at(row: &Row, from: usize) -> Result<Option<Version>, Problem> {
-    let (epoch, position): (Option<i64>, Option<i64>) =
-        (column(row, from)?, column(row, from + 1)?);
-    let unsigned = |number: i64| u64::try_from(number).map_err(|_| Problem::Unintelligible);
-    match (epoch, position) {
-        (Some(epoch), Some(position)) => {
-            Ok(Some(Version { epoch: unsigned(epoch)?, position: unsigned(position)? }))
-        }
-        _ => Ok(None),
-    }
-}
-
-/// What a write returns.
-fn version(rows: &[Row]) -> Result<Option<Version>, Problem> {
-    version_at(rows.first().ok_or(Problem::Unintelligible)?, 0)
-}
-
-/// What a read of a register returns: always one row, of nulls if there is nothing.
-fn register(rows: &[Row]) -> Result<(Reading, Option<Version>), Problem> {
-    let row = rows.first().ok_or(Problem::Unintelligible)?;
-    let value: Option<Value> = column(row, 0)?;
-    Ok((Reading::from(value), version_at(row, 1)?))
 }

@@ -26,9 +26,6 @@ pub(super) struct Endpoint {
     pub(super) password: String,
 }
 
-/// A parameter of a statement.
-pub(super) type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
-
 pub(super) struct Connection {
     client: tokio_postgres::Client,
     driver: JoinHandle<()>,
@@ -66,11 +63,13 @@ impl Connection {
     pub(super) async fn run(
         &self,
         statement: &str,
-        parameters: &[Parameter<'_>],
+        parameters: &[i64],
         deadline: Instant,
     ) -> Result<Vec<Row>, Problem> {
         self.take_warning();
-        let rows = timeout_at(deadline, self.client.query_typed(statement, parameters)).await;
+        let parameter = |value| (value as &(dyn ToSql + Sync), Type::INT8);
+        let parameters: Vec<_> = parameters.iter().map(parameter).collect();
+        let rows = timeout_at(deadline, self.client.query_typed(statement, &parameters)).await;
         let rows = rows.map_err(|_| Problem::TimedOut)?.map_err(|error| Problem::of(&error))?;
         match self.take_warning() {
             Some(warning) => Err(Problem::Warned(warning)),

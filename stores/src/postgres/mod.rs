@@ -19,9 +19,9 @@ mod connection;
 mod failover;
 mod files;
 mod operator;
+mod request;
 mod settings;
 mod standing;
-mod statements;
 #[cfg(test)]
 mod tests;
 
@@ -116,7 +116,7 @@ impl Store for PostgresStore {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities {
-            functions: ["read", "write", "cas", "inspect"].into(),
+            functions: request::FUNCTIONS.into(),
             primaries: true,
             promotion: true,
             membership: false,

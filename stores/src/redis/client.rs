@@ -1,4 +1,5 @@
-//! A client: at most one connection to the master and one to the asked node itself.
+//! A client: at most one connection to the master, one to the asked node's server and one to its
+//! Sentinel.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -24,8 +25,10 @@ pub(super) struct RedisClient {
     lineage: Arc<Mutex<Lineage>>,
     node: NodeId,
     session: Session,
+    /// These are kept for the next operation as long as they are in step.
     master: Option<ToMaster>,
     local: Option<Connection>,
+    sentinel: Option<Connection>,
 }
 
 /// What a Sentinel takes for the master, and since which failover.
@@ -50,13 +53,14 @@ impl RedisClient {
         node: NodeId,
         session: Session,
     ) -> Self {
-        Self { settings, cluster, lineage, node, session, master: None, local: None }
+        let (master, local, sentinel) = (None, None, None);
+        Self { settings, cluster, lineage, node, session, master, local, sentinel }
     }
 
     /// Whether an operation is for the asked node itself.
     fn is_local(&self, micro_op: &MicroOp) -> bool {
         match micro_op {
-            MicroOp::Inspect { .. } => true,
+            it if request::inspects(it) => true,
             _ if self.settings.writes == Writes::Node => true,
             it => !request::mutates(it) && self.settings.reads == Reads::Replica,
         }
@@ -64,26 +68,38 @@ impl RedisClient {
 
     async fn perform(&mut self, micro_op: &MicroOp) -> Result<Answer, Failure> {
         let deadline = Instant::now() + Duration::from_nanos(self.session.timeout_ns);
-        if self.is_local(micro_op) {
-            let mut connection = match self.local.take().filter(Connection::is_open) {
-                Some(connection) => connection,
-                None => {
-                    Connection::open(self.cluster.endpoints(self.node).server, deadline).await?
-                }
-            };
-            let answered = self.exchange(&mut connection, micro_op, deadline).await;
-            if is_in_step(&answered) {
-                self.local = Some(connection);
-            }
-            return answered.map(|it| self.answer(it, self.node, None));
+        match self.is_local(micro_op) {
+            true => self.perform_here(micro_op, deadline).await,
+            false => self.perform_on_master(micro_op, deadline).await,
         }
-        let mut master = self.connection_to_master(deadline).await?;
-        let answered = self.exchange(&mut master.connection, micro_op, deadline).await;
-        let Master { node, epoch } = master.master;
+    }
+
+    async fn perform_here(
+        &mut self,
+        micro_op: &MicroOp,
+        deadline: Instant,
+    ) -> Result<Answer, Failure> {
+        let server = self.cluster.endpoints(self.node).server;
+        let mut connection = Connection::kept_or_open(self.local.take(), server, deadline).await?;
+        let answered = self.exchange(&mut connection, micro_op, deadline).await;
+        if is_in_step(&answered) {
+            self.local = Some(connection);
+        }
+        answered.map(|it| self.answer(it, self.node, None))
+    }
+
+    async fn perform_on_master(
+        &mut self,
+        micro_op: &MicroOp,
+        deadline: Instant,
+    ) -> Result<Answer, Failure> {
+        let mut to_master = self.connection_to_master(deadline).await?;
+        let answered = self.exchange(&mut to_master.connection, micro_op, deadline).await;
+        let Master { node, epoch } = to_master.master;
         // One that has become a replica is of no use to anybody who wants the master.
         let deposed = matches!(&answered, Err(Failure::Refused { code, .. }) if code == "READONLY");
         if is_in_step(&answered) && !deposed {
-            self.master = Some(master);
+            self.master = Some(to_master);
         }
         answered.map(|it| self.answer(it, node, Some(epoch)))
     }
@@ -114,16 +130,21 @@ impl RedisClient {
 
     /// The master by the word of the asked node's Sentinel. The epoch is asked for before and after,
     /// so that the two belong together.
-    async fn look_up(&self, deadline: Instant) -> Result<Master, Failure> {
-        let unknown = |failure: Failure| {
-            Failure::Unasked(format!("asked the Sentinel: {}", failure.reason()))
+    async fn look_up(&mut self, deadline: Instant) -> Result<Master, Failure> {
+        let address = self.cluster.endpoints(self.node).sentinel;
+        let kept = self.sentinel.take();
+        let views = async {
+            let mut sentinel = Connection::kept_or_open(kept, address, deadline).await?;
+            let before = config_epoch(&mut sentinel, deadline).await?;
+            let command = sentinel_command("GET-MASTER-ADDR-BY-NAME");
+            let named = sentinel.ask(&command, deadline).await?;
+            let after = config_epoch(&mut sentinel, deadline).await?;
+            Ok((sentinel, before, named, after))
         };
-        let sentinel = self.cluster.endpoints(self.node).sentinel;
-        let mut connection = Connection::open(sentinel, deadline).await.map_err(unknown)?;
-        let before = config_epoch(&mut connection, deadline).await.map_err(unknown)?;
-        let command = sentinel_command("GET-MASTER-ADDR-BY-NAME");
-        let named = connection.ask(&command, deadline).await.map_err(unknown)?;
-        let after = config_epoch(&mut connection, deadline).await.map_err(unknown)?;
+        let (sentinel, before, named, after) = views.await.map_err(|failure: Failure| {
+            Failure::Unasked(format!("asked the Sentinel: {}", failure.reason()))
+        })?;
+        self.sentinel = Some(sentinel);
         let named: Option<(String, u16)> = redis::from_redis_value(named).unwrap_or_default();
         let server = named.and_then(|(ip, port)| Some(SocketAddr::new(ip.parse().ok()?, port)));
         let node = server.and_then(|server| self.cluster.node_at(server));
@@ -142,7 +163,7 @@ impl RedisClient {
         micro_op: &MicroOp,
         deadline: Instant,
     ) -> Result<Answered, Failure> {
-        let command = request::command(micro_op);
+        let command = request::command(micro_op, self.settings.lease_ms);
         let answered = request::answered(micro_op, connection.ask(&command, deadline).await?)?;
         let done = matches!(answered, Answered::Done(..)) && request::mutates(micro_op);
         if done && self.settings.wait > 0 {

@@ -41,6 +41,18 @@ impl Connection {
         }
     }
 
+    /// The connection that was kept, or a new one if there is none or it was lost since.
+    pub(super) async fn kept_or_open(
+        kept: Option<Self>,
+        address: SocketAddr,
+        deadline: Instant,
+    ) -> Result<Self, Failure> {
+        match kept.filter(Self::is_open) {
+            Some(connection) => Ok(connection),
+            None => Self::open(address, deadline).await,
+        }
+    }
+
     /// Whether the server has not closed it, as far as is known here.
     pub(super) fn is_open(&self) -> bool {
         !self.driver.is_finished()

@@ -27,13 +27,15 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use perjury_history::NodeId;
 use perjury_lab::Lab;
-use perjury_lab::machines::{Daemon, Footprint, Machine, Signal, layout};
+use perjury_lab::machines::{Daemon, DaemonState, Footprint, Machine, Signal, layout};
 use perjury_lab::remote::Command;
 use serde::Serialize;
+use tokio::time::{Instant, sleep};
 
 use crate::machines::{ensure_program, machines};
 use crate::{Capabilities, Client, Session, Store, StoreError};
@@ -58,6 +60,11 @@ const DATA: &str = "redis";
 /// Between two looks at whether the store serves.
 const READY_POLL_NS: u64 = 100_000_000;
 
+/// How long a server may take to read its log, and Sentinels to find a master.
+const SETTLE_LIMIT: Duration = Duration::from_secs(20);
+
+const SETTLE_POLL: Duration = Duration::from_millis(100);
+
 /// Redis on the nodes of a lab.
 #[derive(Clone, Debug)]
 pub(crate) struct RedisStore {
@@ -78,6 +85,33 @@ impl RedisStore {
 
     fn cluster(&self, lab: &Lab) -> Result<Cluster, StoreError> {
         Ok(Cluster::of(machines(self.name(), lab)?))
+    }
+
+    /// Waits until a node's server answers or has ended by itself; whether it answers.
+    async fn settles(cluster: &Cluster, machine: &Machine) -> Result<bool, StoreError> {
+        let until = Instant::now() + SETTLE_LIMIT;
+        while Instant::now() < until {
+            if cluster.role(machine.node()).await.is_ok() {
+                return Ok(true);
+            }
+            if machine.daemon_state(SERVER).await? == DaemonState::Stopped {
+                return Ok(false);
+            }
+            sleep(SETTLE_POLL).await;
+        }
+        // It is for others to see that it does not serve.
+        Ok(true)
+    }
+
+    async fn await_master(cluster: &Cluster) -> bool {
+        let until = Instant::now() + SETTLE_LIMIT;
+        while cluster.masters().await.is_empty() {
+            if Instant::now() >= until {
+                return false;
+            }
+            sleep(SETTLE_POLL).await;
+        }
+        true
     }
 
     async fn erase(machine: &Machine) -> Result<(), StoreError> {
@@ -145,7 +179,7 @@ impl Store for RedisStore {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities {
-            functions: ["read", "write", "cas", "inspect"].into(),
+            functions: request::FUNCTIONS.into(),
             primaries: true,
             promotion: true,
             membership: false,
@@ -223,6 +257,27 @@ impl Store for RedisStore {
             what: "take over",
             problem: failure.reason(),
         })
+    }
+
+    /// A server does not start with a log that was damaged in its midst. An operator then has it
+    /// begin with nothing and copy all from the master, which Sentinel sees to.
+    async fn recover(&self, lab: &Lab) -> Result<(), StoreError> {
+        let cluster = self.cluster(lab)?;
+        for machine in machines(self.name(), lab)?.machines() {
+            if Self::settles(&cluster, machine).await? {
+                continue;
+            }
+            let node = machine.node();
+            if !Self::await_master(&cluster).await {
+                let problem =
+                    "its server does not start, and there is no master to copy".to_owned();
+                return Err(StoreError::Unreachable { node, what: "recover", problem });
+            }
+            let folder = data();
+            machine.run(&Command::new("rm").as_root().arguments(["-rf", &folder])).await?;
+            self.start(lab, node).await?;
+        }
+        Ok(())
     }
 
     async fn connect(&self, lab: &Lab, node: NodeId, session: Session) -> Box<dyn Client> {

@@ -104,6 +104,50 @@ async fn versions_of_a_row_grow_with_its_writes() {
 }
 
 #[tokio::test]
+async fn sets_and_counters_are_read_by_both_ways() {
+    let Some(server) = Server::start(&[]) else { return };
+    drop(server.console().await);
+    let mut client = usual(&server);
+    let mut versions = Vec::new();
+    // What is added twice is in the set once, where it was.
+    for value in [3, -1, 3] {
+        versions.push(version(&client.invoke(&[MicroOp::Add { key: 1, value }]).await));
+    }
+    assert!(versions[1] > versions[0] && versions[2] == versions[0], "{versions:?}");
+    for delta in [5, -7] {
+        version(&client.invoke(&[MicroOp::Increment { key: 1, delta }]).await);
+    }
+    let asked = [1, 2].map(|key| {
+        [
+            MicroOp::read_set(key),
+            MicroOp::inspect_set(key),
+            MicroOp::read_counter(key),
+            MicroOp::inspect_counter(key),
+        ]
+    });
+    let mut found = Vec::new();
+    for micro_op in asked.into_iter().flatten() {
+        match client.invoke(&[micro_op]).await {
+            Answer::Ok { micro_ops, .. } => found.push(micro_ops[0].to_string()),
+            other => panic!("{other:?}"),
+        }
+    }
+    let expected = [
+        "read-set 1 -> {3, -1}",
+        "inspect-set 1 -> {3, -1}",
+        "read-counter 1 -> -2",
+        "inspect-counter 1 -> -2",
+        "read-set 2 -> {}",
+        "inspect-set 2 -> {}",
+        "read-counter 2 -> 0",
+        "inspect-counter 2 -> 0",
+    ];
+    assert_eq!(found, expected);
+    let too_much = client.invoke(&[MicroOp::Increment { key: 1, delta: i64::MIN }]).await;
+    assert_eq!(too_much, Answer::Fail("invalid value (22003)".to_owned()));
+}
+
+#[tokio::test]
 async fn without_durable_commits_no_version_is_claimed() {
     let Some(server) = Server::start(&["synchronous_commit=off"]) else { return };
     drop(server.console().await);
@@ -158,7 +202,9 @@ async fn unreplicated(at_time_out: AtTimeOut) -> Option<(Server, PostgresClient)
     drop(server.console().await);
     let settings = PostgresSettings { at_time_out, ..PostgresSettings::default() };
     let mut client = client(&server, settings, SHORT);
-    assert_eq!(read(&mut client).await.0, Reading::Nil);
+    // It must be connected already: what is not sent does not happen.
+    let connected = |answer: &Answer| matches!(answer, Answer::Ok { .. });
+    while !connected(&client.invoke(&[MicroOp::read(1)]).await) {}
     Some((server, client))
 }
 

@@ -73,10 +73,62 @@ async fn registers_answer_as_the_vocabulary_says() {
     assert_eq!(ask(MicroOp::Cas { key: KEY, old: 1, new: 2 }).await, fail("mismatch"));
     assert_eq!(done(ask(write(1)).await), (write(1), Some(NodeId(0))));
     let cas = MicroOp::Cas { key: KEY, old: 1, new: -2 };
-    assert_eq!(done(ask(cas).await).0, cas);
+    assert_eq!(done(ask(cas.clone()).await).0, cas);
     assert_eq!(ask(cas).await, fail("mismatch"));
     assert_eq!(read_of(ask(MicroOp::read(KEY)).await), Reading::Value(-2));
     assert_eq!(read_of(ask(MicroOp::inspect(KEY)).await), Reading::Value(-2));
+}
+
+#[tokio::test]
+async fn sets_and_counters_answer_as_the_vocabulary_says() {
+    let Some(local) = LocalCluster::start(1, RedisSettings::default()).await else { return };
+    let mut client = local.client(0, TIMEOUT_MS);
+    let mut ask = async |micro_op| done(client.invoke(&[micro_op]).await).0;
+    let set = |values: &[i64]| MicroOp::ReadSet { key: KEY, result: Some(values.into()) };
+    assert_eq!(ask(MicroOp::read_set(KEY)).await, set(&[]));
+    for value in [3, -1, 3] {
+        let add = MicroOp::Add { key: KEY, value };
+        assert_eq!(ask(add.clone()).await, add);
+    }
+    assert_eq!(ask(MicroOp::read_set(KEY)).await, set(&[-1, 3]));
+    let MicroOp::InspectSet { result: Some(held), .. } = ask(MicroOp::inspect_set(KEY)).await
+    else {
+        panic!("expected what the node holds")
+    };
+    assert_eq!(*held, [-1, 3]);
+
+    let counter = |sum| MicroOp::ReadCounter { key: KEY, result: Some(sum) };
+    assert_eq!(ask(MicroOp::read_counter(KEY)).await, counter(0));
+    for delta in [5, -7] {
+        let increment = MicroOp::Increment { key: KEY, delta };
+        assert_eq!(ask(increment.clone()).await, increment);
+    }
+    assert_eq!(ask(MicroOp::read_counter(KEY)).await, counter(-2));
+    let inspected = MicroOp::InspectCounter { key: KEY, result: Some(-2) };
+    assert_eq!(ask(MicroOp::inspect_counter(KEY)).await, inspected);
+}
+
+#[tokio::test]
+async fn locks_answer_as_the_vocabulary_says() {
+    let settings = RedisSettings { lease_ms: 600_000, ..RedisSettings::default() };
+    let Some(local) = LocalCluster::start(1, settings).await else { return };
+    let (mut first, mut second) = (local.client(0, TIMEOUT_MS), local.client(0, TIMEOUT_MS));
+    let acquired = |token| MicroOp::Acquire { key: KEY, token: Some(token) };
+    let release = |token| [MicroOp::Release { key: KEY, token }];
+    assert_eq!(done(first.invoke(&[MicroOp::acquire(KEY)]).await).0, acquired(1));
+    assert_eq!(second.invoke(&[MicroOp::acquire(KEY)]).await, fail("held by another"));
+    assert_eq!(second.invoke(&release(2)).await, fail("not held with this token"));
+    done(first.invoke(&release(1)).await);
+    assert_eq!(first.invoke(&release(1)).await, fail("not held with this token"));
+    second.settings.lease_ms = 1;
+    assert_eq!(done(second.invoke(&[MicroOp::acquire(KEY)]).await).0, acquired(2));
+    // Its lease ends by itself.
+    let mut answer = first.invoke(&[MicroOp::acquire(KEY)]).await;
+    while answer == fail("held by another") {
+        answer = first.invoke(&[MicroOp::acquire(KEY)]).await;
+    }
+    assert_eq!(done(answer).0, acquired(3));
+    assert_eq!(second.invoke(&release(2)).await, fail("not held with this token"));
 }
 
 #[tokio::test]
@@ -198,7 +250,9 @@ async fn a_server_refuses_what_it_must_not_do() {
         read_of(replica.invoke(&[MicroOp::inspect(KEY)]).await) == Reading::Value(1)
     })
     .await;
-    for mutation in [write(2), cas] {
+    let (add, increment) =
+        (MicroOp::Add { key: KEY, value: 1 }, MicroOp::Increment { key: KEY, delta: 1 });
+    for mutation in [write(2), cas, add, increment, MicroOp::acquire(KEY)] {
         assert_eq!(replica.invoke(&[mutation]).await, fail("READONLY"));
     }
     local.signal(1, Signal::SIGKILL);
