@@ -15,6 +15,7 @@ use tracing::{info, warn};
 
 use crate::campaign::{LabSettings, TestPlan};
 use crate::error::Error;
+use crate::heal::{Broken, broken_runs};
 use crate::logs::{self, NodeLog};
 use crate::run_folder::RunFolder;
 
@@ -45,7 +46,7 @@ impl OpenLab {
     ///
     /// # Errors
     /// If it cannot be had, or a machine of it cannot be used.
-    pub fn open(plan: &TestPlan) -> Result<Self, Error> {
+    pub fn open(plan: &TestPlan, runs: &Path) -> Result<Self, Error> {
         let (settings, nodes) = (plan.settings.lab.clone(), plan.settings.nodes);
         if let LabSettings::Simulated(simulated) = &settings {
             let lab = SimulatedLab::new(nodes, simulated, plan.seed);
@@ -60,6 +61,7 @@ impl OpenLab {
             LabSettings::Namespaces(wanted) => Some(Namespaces::open(wanted, nodes)?),
             _ => None,
         };
+        heal_earlier_runs(&settings, runs);
         let lab = connect(&settings, nodes)?;
         info!("preparing the machines");
         let agent = agent()?;
@@ -158,6 +160,25 @@ impl Drop for Namespaces {
     fn drop(&mut self) {
         if let Err(error) = self.close() {
             warn!("failed to take the lab down: {error}");
+        }
+    }
+}
+
+/// Takes back what runs that were killed left on this lab. What cannot be taken back so is swept
+/// away with the rest, so that a broken journal keeps nobody from a new run.
+fn heal_earlier_runs(settings: &LabSettings, runs: &Path) {
+    let here = |broken: &Broken| broken.lab().is_ok_and(|lab| lab == *settings);
+    let found = broken_runs(runs).unwrap_or_else(|error| {
+        warn!("{error}");
+        Vec::new()
+    });
+    for broken in found.iter().filter(|broken| here(broken)) {
+        info!(journal = %broken.journal.display(), "healing what an earlier run left");
+        match broken.heal() {
+            Ok(report) => report.failed.iter().for_each(|(_, fault, problem)| {
+                warn!("`{fault}` could not be undone: {problem}");
+            }),
+            Err(error) => warn!("{error}"),
         }
     }
 }
