@@ -120,6 +120,10 @@ fn clearing_leaves_a_machine_as_it_was() {
         let before = listing().await;
         let facts = machines.prepare(64).await.expect("they can be used");
         assert!(facts.iter().all(|it| it.shares_kernel_with.as_deref() == Some("this machine")));
+        for clock in facts.iter().map(|it| it.clock_offset.expect("GNU date knows nanoseconds")) {
+            // It is one clock, and the answer came between two looks at it.
+            assert!(clock.offset_ns.unsigned_abs() <= clock.uncertainty_ns, "{clock:?}");
+        }
         for machine in machines.machines() {
             machine.start_daemon(&sleeper(Some("nobody"))).await.expect("it starts");
             machine.write(&format!("{}/x", layout::DATA), "x").await.expect("it can be written");
