@@ -37,8 +37,8 @@ pub struct OpenLab {
 struct Namespaces {
     /// Kept while the lab is used.
     lock: Option<LabLock>,
-    /// The name, if the lab was not there before: then it is not there afterwards.
-    brought_up: Option<String>,
+    /// A lab that was not there before is not there afterwards.
+    brought_up: bool,
 }
 
 impl OpenLab {
@@ -136,21 +136,20 @@ impl Namespaces {
     fn open(settings: &NamespaceSettings, nodes: u32) -> Result<Self, Error> {
         namespaces::possible().map_err(Error::failure)?;
         let name = &settings.name;
-        let there = namespaces::names().map_err(Error::failure)?.contains(name);
-        if !there {
+        let brought_up = !namespaces::names().map_err(Error::failure)?.contains(name);
+        let lock = if brought_up {
             info!(lab = name, nodes, "bringing the lab up");
-            namespaces::up(settings, nodes).map_err(Error::failure)?;
-        }
-        let mut opened = Self { lock: None, brought_up: (!there).then(|| name.clone()) };
-        opened.lock = Some(namespaces::lock(name).map_err(Error::failure)?);
-        Ok(opened)
+            namespaces::up(settings, nodes)
+        } else {
+            namespaces::lock(name)
+        };
+        Ok(Self { lock: Some(lock.map_err(Error::failure)?), brought_up })
     }
 
     fn close(&mut self) -> Result<(), Error> {
-        self.lock = None;
-        match self.brought_up.take() {
-            Some(name) => namespaces::down(&name).map_err(Error::failure),
-            None => Ok(()),
+        match self.lock.take() {
+            Some(lock) if self.brought_up => lock.down().map_err(Error::failure),
+            _ => Ok(()),
         }
     }
 }
