@@ -50,7 +50,7 @@ impl OpenLab {
     /// # Errors
     /// If it cannot be written.
     pub fn journal(&self, path: &Path, footprint: Footprint) -> Result<Journal, Error> {
-        let place = JournalPlace::new(serde_json::Value::Null, &footprint);
+        let place = JournalPlace::new(serde_json::Value::Null, footprint);
         Journal::create(path, &place).map_err(Error::failure)
     }
 
