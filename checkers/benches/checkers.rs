@@ -65,7 +65,7 @@ fn generate(shape: &Shape) -> History {
                     (0..5, _) => MicroOp::Write { key, value: next },
                     _ => MicroOp::read(key),
                 };
-                push(Process(process[slot]), EventKind::Invoke, micro_op, None);
+                push(Process(process[slot]), EventKind::Invoke, micro_op.clone(), None);
                 invoked += 1;
                 open[slot] = Some(Open { micro_op, version: None, applied: false });
             }
@@ -100,7 +100,7 @@ fn generate(shape: &Shape) -> History {
                             continue;
                         }
                     }
-                    MicroOp::Inspect { .. } => {}
+                    _ => {}
                 }
                 open[slot] = Some(it);
             }

@@ -23,7 +23,7 @@
 
 use std::collections::BTreeMap;
 
-use perjury_history::{History, NodeId, Operation, OperationId, Outcome};
+use perjury_history::{History, MicroOp, NodeId, Operation, OperationId, Outcome};
 use serde::{Deserialize, Serialize};
 
 use crate::wording::{count, duration, end_ns, seconds};
@@ -101,7 +101,7 @@ fn terms(history: &History) -> Vec<Term> {
 
 /// The epoch and the leader of an acknowledged write.
 fn accepted(operation: &Operation<'_>) -> Option<(u64, NodeId)> {
-    let writes = operation.micro_ops.iter().any(|it| it.written().is_some());
+    let writes = operation.micro_ops.iter().any(MicroOp::is_mutation);
     let epoch = operation.version.map(|version| version.epoch).filter(|epoch| *epoch > 0)?;
     (writes && operation.outcome == Outcome::Ok).then_some((epoch, operation.served_by?))
 }

@@ -126,7 +126,7 @@ impl Found {
                 MicroOp::Write { value, .. } | MicroOp::Cas { new: value, .. } => {
                     (true, Reading::Value(value))
                 }
-                MicroOp::Read { result: None, .. } | MicroOp::Inspect { .. } => continue,
+                _ => continue,
             };
             let origin = origins.origin(held);
             self.reads += u64::from(!is_write);

@@ -35,12 +35,23 @@ pub(crate) fn nodes(nodes: &[NodeId]) -> String {
     list(&nodes.iter().map(ToString::to_string).collect::<Vec<_>>(), "and")
 }
 
-/// The mutation as something that can be acknowledged: `write of 19`, `compare-and-set from 12 to 19`.
+/// The mutation as something that can be acknowledged: `write of 19`, `compare-and-set from 12 to 19`,
+/// `add of 19`.
 pub(crate) fn mutation(micro_op: &MicroOp) -> String {
     match *micro_op {
         MicroOp::Write { value, .. } => format!("write of {value}"),
         MicroOp::Cas { old, new, .. } => format!("compare-and-set from {old} to {new}"),
-        MicroOp::Read { .. } | MicroOp::Inspect { .. } => micro_op.function().to_owned(),
+        MicroOp::Add { value, .. } => format!("add of {value}"),
+        MicroOp::Increment { delta, .. } => format!("increment by {delta}"),
+        MicroOp::Acquire { token: Some(token), .. } => format!("acquisition with token {token}"),
+        MicroOp::Acquire { token: None, .. } => "acquisition".to_owned(),
+        MicroOp::Release { token, .. } => format!("release of token {token}"),
+        MicroOp::Read { .. }
+        | MicroOp::Inspect { .. }
+        | MicroOp::ReadSet { .. }
+        | MicroOp::InspectSet { .. }
+        | MicroOp::ReadCounter { .. }
+        | MicroOp::InspectCounter { .. } => micro_op.function().to_owned(),
     }
 }
 

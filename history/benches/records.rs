@@ -32,7 +32,7 @@ fn entries(entries_per_second: u64) -> Vec<Entry> {
             5..9 => (MicroOp::Write { key, value }, MicroOp::Write { key, value }),
             _ => {
                 let cas = MicroOp::Cas { key, old: value - 7, new: value };
-                (cas, cas)
+                (cas.clone(), cas)
             }
         };
         let kind = if random(50) == 0 { EventKind::Info } else { EventKind::Ok };
@@ -40,7 +40,7 @@ fn entries(entries_per_second: u64) -> Vec<Entry> {
             time_ns: 2 * pair * step_ns + random(step_ns),
             process: Process(random(10) as u32),
             kind: EventKind::Invoke,
-            micro_ops: vec![asked],
+            micro_ops: vec![asked.clone()],
             node: Some(NodeId(random(5) as u32)),
             version: None,
             error: None,

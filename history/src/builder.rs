@@ -62,7 +62,7 @@ impl HistoryBuilder {
         }
         match entry {
             Entry::Fault(fault) => self.history.faults.push(fault),
-            Entry::Operation(event) if event.kind == EventKind::Invoke => self.invoke(event)?,
+            Entry::Operation(event) if event.kind == EventKind::Invoke => self.invoke(&event)?,
             Entry::Operation(event) => self.complete(event)?,
         }
         self.last_time_ns = time_ns;
@@ -87,7 +87,7 @@ impl HistoryBuilder {
         HistoryError { index: self.entries, problem }
     }
 
-    fn invoke(&mut self, event: Event) -> Result<(), HistoryError> {
+    fn invoke(&mut self, event: &Event) -> Result<(), HistoryError> {
         if let Some(&open) = self.open.get(&event.process) {
             return Err(self.problem(format!(
                 "expected a completion of {process}'s operation {open}, found another invocation; \
@@ -101,7 +101,7 @@ impl HistoryBuilder {
         let id = OperationId(self.history.rows.len() as u32);
         self.open.insert(event.process, id);
         self.history.rows.invoke(event.process, self.index(), event.time_ns, event.node);
-        self.history.micro_ops.extend(event.micro_ops.into_iter().map(MicroOp::without_result));
+        self.history.micro_ops.extend(event.micro_ops.iter().map(MicroOp::without_result));
         self.history.offsets.push(self.history.micro_ops.len() as u32);
         Ok(())
     }
@@ -119,8 +119,8 @@ impl HistoryBuilder {
         // nothing that a checker may use.
         if event.kind == EventKind::Ok {
             let questions = &self.history.micro_ops[asked.clone()];
-            let answered = event.micro_ops.iter().map(|op| op.without_result());
-            if !answered.eq(questions.iter().copied()) {
+            let answered = event.micro_ops.iter().map(MicroOp::without_result);
+            if !answered.eq(questions.iter().cloned()) {
                 return Err(self.problem(format!(
                     "expected an answer to {}'s operation {id} ({}), found one to ({})",
                     event.process,
@@ -128,7 +128,7 @@ impl HistoryBuilder {
                     list(&event.micro_ops),
                 )));
             }
-            self.history.micro_ops[asked].copy_from_slice(&event.micro_ops);
+            self.history.micro_ops[asked].clone_from_slice(&event.micro_ops);
         }
         self.open.remove(&event.process);
         let error = event.error.map(|text| self.intern_error(text));
@@ -203,7 +203,7 @@ mod tests {
             event(0, 0, EventKind::Invoke, WRITE),
             event(1, 1, EventKind::Invoke, READ),
             event(2, 0, EventKind::Ok, WRITE),
-            event(3, 1, EventKind::Ok, answer),
+            event(3, 1, EventKind::Ok, answer.clone()),
         ])
         .expect("well formed");
         let read = history.get(OperationId(1));

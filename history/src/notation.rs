@@ -9,20 +9,22 @@
 //! An operation lasts from its first column to its last; dashes make it longer. It ends `ok`, or
 //! with `!` as `fail`, with `?` as `info` (unknown). After the operation may stand `@n3`, the node
 //! that executed it, and `#2.57`, its version (epoch and position). Functions: `w(key,value)`,
-//! `r(key)=value`, `cas(key,old,new)`, `i(key)=value` (inspect); a transaction of several is
-//! `w(x,1);r(y)=2`. A key is a letter or a number
+//! `r(key)=value`, `cas(key,old,new)`, `i(key)=value` (inspect); of sets `add(key,element)`,
+//! `rs(key)={1,2}` (read-set), `is(key)={1,2}` (inspect-set); of counters `inc(key,delta)`,
+//! `rc(key)=5` (read-counter), `ic(key)=5` (inspect-counter); of locks `acq(key)=token` and
+//! `rel(key,token)`. A transaction of several is `w(x,1);r(y)=2`. A key is a letter or a number
 //! (`a` is 0, `x` is 23); a value is a number or `nil`; an unanswered read has no `=`.
 //! Where an end and a beginning share a column, the two overlap. A line's name is its process.
 //! A column is a millisecond. Every test of the workspace that needs a history writes it so.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::str::FromStr;
 
 use thiserror::Error;
 
 use crate::{
-    Entry, Event, EventKind, History, HistoryBuilder, Key, MicroOp, Operation, Outcome, Process,
-    Reading, Value, Version,
+    Elements, Entry, Event, EventKind, History, HistoryBuilder, Key, MicroOp, Operation, Outcome,
+    Process, Reading, Value, Version,
 };
 
 const COLUMN_NS: u64 = 1_000_000;
@@ -151,13 +153,24 @@ fn operation_text(operation: &Operation<'_>) -> String {
             text.push(';');
         }
         let key = key_name(micro_op.key());
-        let answer = |result: Option<Reading>| result.map_or(String::new(), |it| format!("={it}"));
         // Writing into a string cannot fail.
-        let _ = match *micro_op {
-            MicroOp::Read { result, .. } => write!(text, "r({key}){}", answer(result)),
-            MicroOp::Inspect { result, .. } => write!(text, "i({key}){}", answer(result)),
+        let _ = match micro_op {
+            MicroOp::Read { result, .. } => write!(text, "r({key}){}", answer(*result)),
+            MicroOp::Inspect { result, .. } => write!(text, "i({key}){}", answer(*result)),
             MicroOp::Write { value, .. } => write!(text, "w({key},{value})"),
             MicroOp::Cas { old, new, .. } => write!(text, "cas({key},{old},{new})"),
+            MicroOp::Add { value, .. } => write!(text, "add({key},{value})"),
+            MicroOp::ReadSet { result, .. } => {
+                write!(text, "rs({key}){}", answer(result.as_ref().map(set)))
+            }
+            MicroOp::InspectSet { result, .. } => {
+                write!(text, "is({key}){}", answer(result.as_ref().map(set)))
+            }
+            MicroOp::Increment { delta, .. } => write!(text, "inc({key},{delta})"),
+            MicroOp::ReadCounter { result, .. } => write!(text, "rc({key}){}", answer(*result)),
+            MicroOp::InspectCounter { result, .. } => write!(text, "ic({key}){}", answer(*result)),
+            MicroOp::Acquire { token, .. } => write!(text, "acq({key}){}", answer(*token)),
+            MicroOp::Release { token, .. } => write!(text, "rel({key},{token})"),
         };
     }
     if let Some(node) = operation.served_by {
@@ -167,6 +180,15 @@ fn operation_text(operation: &Operation<'_>) -> String {
         let _ = write!(text, "#{version}");
     }
     text
+}
+
+fn answer(result: Option<impl Display>) -> String {
+    result.map_or(String::new(), |it| format!("={it}"))
+}
+
+fn set(elements: &Elements) -> String {
+    let elements: Vec<_> = elements.iter().map(ToString::to_string).collect();
+    format!("{{{}}}", elements.join(","))
 }
 
 struct Drawn {
@@ -239,34 +261,27 @@ fn parse_micro_op(cursor: &mut Cursor<'_>) -> Result<MicroOp, Problem> {
     let function = cursor.word()?;
     cursor.expect(b'(')?;
     let key = cursor.key()?;
-    let micro_op = match function {
-        "w" => {
-            cursor.expect(b',')?;
-            MicroOp::Write { key, value: cursor.number()? }
-        }
+    Ok(match function {
+        "r" => MicroOp::Read { key, result: cursor.answer(Cursor::reading)? },
+        "w" => MicroOp::Write { key, value: cursor.last_argument()? },
         "cas" => {
-            cursor.expect(b',')?;
-            let old = cursor.number()?;
-            cursor.expect(b',')?;
-            MicroOp::Cas { key, old, new: cursor.number()? }
+            let old = cursor.argument()?;
+            MicroOp::Cas { key, old, new: cursor.last_argument()? }
         }
-        "r" | "i" => {
-            cursor.expect(b')')?;
-            let result = match cursor.take(b'=') {
-                true => Some(cursor.reading()?),
-                false => None,
-            };
-            return Ok(match function {
-                "r" => MicroOp::Read { key, result },
-                _ => MicroOp::Inspect { key, result },
-            });
-        }
+        "i" => MicroOp::Inspect { key, result: cursor.answer(Cursor::reading)? },
+        "add" => MicroOp::Add { key, value: cursor.last_argument()? },
+        "rs" => MicroOp::ReadSet { key, result: cursor.answer(Cursor::elements)? },
+        "is" => MicroOp::InspectSet { key, result: cursor.answer(Cursor::elements)? },
+        "inc" => MicroOp::Increment { key, delta: cursor.last_argument()? },
+        "rc" => MicroOp::ReadCounter { key, result: cursor.answer(Cursor::number)? },
+        "ic" => MicroOp::InspectCounter { key, result: cursor.answer(Cursor::number)? },
+        "acq" => MicroOp::Acquire { key, token: cursor.answer(Cursor::number)? },
+        "rel" => MicroOp::Release { key, token: cursor.last_argument()? },
         other => {
-            return Err((begin, format!("expected one of `r w cas i`, found `{other}`")));
+            let known = "r w cas i add rs is inc rc ic acq rel";
+            return Err((begin, format!("expected one of `{known}`, found `{other}`")));
         }
-    };
-    cursor.expect(b')')?;
-    Ok(micro_op)
+    })
 }
 
 struct Cursor<'a> {
@@ -339,6 +354,44 @@ impl<'a> Cursor<'a> {
         digits.parse().map_err(|_| (begin, format!("expected a number, found `{digits}`")))
     }
 
+    /// `,5`
+    fn argument(&mut self) -> Result<Value, Problem> {
+        self.expect(b',')?;
+        self.number()
+    }
+
+    /// `,5)`
+    fn last_argument(&mut self) -> Result<Value, Problem> {
+        let argument = self.argument()?;
+        self.expect(b')')?;
+        Ok(argument)
+    }
+
+    /// `)=5`, or `)` alone for a question that was not answered.
+    fn answer<T>(
+        &mut self,
+        read: fn(&mut Self) -> Result<T, Problem>,
+    ) -> Result<Option<T>, Problem> {
+        self.expect(b')')?;
+        self.take(b'=').then(|| read(self)).transpose()
+    }
+
+    /// `{1,2}`
+    fn elements(&mut self) -> Result<Elements, Problem> {
+        self.expect(b'{')?;
+        let mut elements = Vec::new();
+        if self.take(b'}') {
+            return Ok(elements.into());
+        }
+        loop {
+            elements.push(self.number()?);
+            if !self.take(b',') {
+                self.expect(b'}')?;
+                return Ok(elements.into());
+            }
+        }
+    }
+
     fn reading(&mut self) -> Result<Reading, Problem> {
         if self.text[self.at..].starts_with(b"nil") {
             self.at += 3;
@@ -407,8 +460,12 @@ mod tests {
             "line 1, column 1: expected a process like `p0:`, found `x: r(x)`"
         );
         assert_eq!(problem("\np0: w(x)"), "line 2, column 8: expected `,`, found `)`");
-        assert_eq!(problem("p0: q(x)"), "line 1, column 5: expected one of `r w cas i`, found `q`");
+        assert_eq!(
+            problem("p0: q(x)"),
+            "line 1, column 5: expected one of `r w cas i add rs is inc rc ic acq rel`, found `q`"
+        );
         assert_eq!(problem("p0: r(x)=y"), "line 1, column 10: expected a number, found ``");
+        assert_eq!(problem("p0: rs(x)={1;"), "line 1, column 13: expected `}`, found `;`");
     }
 
     #[test]
@@ -448,15 +505,19 @@ mod tests {
             p0: w(x,1)-----     r(x)=1@n2--   i(x)=nil
             p1:        r(7)--!     w(x,2);r(y)=-3;i(x)=nil@n1#1.18446744073709551615-------?
             p2:   cas(x,1,2)--?
+            p3: add(s,1)-  rs(s)={}@n1--   is(s)={1,-2,1}----    rs(s)!
+            p4:   inc(c,-5)---?  rc(c)=0   ic(c)=-5@n3    rc(c)?
+            p5:     acq(l)=7@n1#1.4--      rel(l,7)---  acq(l)!   rel(l,7)?
         ";
         let history = History::parse_notation(drawing).expect("a good drawing");
+        assert_eq!(history.len(), 18);
         let redrawn = History::parse_notation(&history.to_notation()).expect("our own drawing");
         assert_eq!(essence(&redrawn), essence(&history), "{}", history.to_notation());
     }
     proptest::proptest! {
         #[test]
         fn every_drawing_can_be_read_back(
-            steps in proptest::collection::vec((0..4_u32, 0..4_i64, -2..3_i64, 0..3_u8), 0..40)
+            steps in proptest::collection::vec((0..4_u32, 0..4_i64, -2..3_i64, 0..6_u8), 0..40)
         ) {
             let mut builder = HistoryBuilder::new();
             let mut open = std::collections::BTreeMap::new();
@@ -464,12 +525,15 @@ mod tests {
                 let asked = match choice {
                     0 => vec![MicroOp::Write { key, value }],
                     1 => vec![MicroOp::read(key)],
+                    2 => vec![MicroOp::Add { key, value }, MicroOp::read_set(key)],
+                    3 => vec![MicroOp::Increment { key, delta: value }, MicroOp::inspect_counter(key)],
+                    4 => vec![MicroOp::acquire(key), MicroOp::Release { key, token: value }],
                     _ => vec![MicroOp::Cas { key, old: 0, new: value }, MicroOp::inspect(key * 40)],
                 };
                 let process = Process(process * 1_000);
                 let (kind, micro_ops) = match open.remove(&process) {
                     Some(asked) => {
-                        ([EventKind::Ok, EventKind::Fail, EventKind::Info][usize::from(choice)], asked)
+                        ([EventKind::Ok, EventKind::Fail, EventKind::Info][usize::from(choice % 3)], asked)
                     }
                     None => {
                         open.insert(process, asked.clone());

@@ -1,8 +1,4 @@
-//! The vocabulary: what one operation may ask of a store.
-//!
-//! Every operation is a short list of micro-operations; a register write is a transaction of one.
-//! Workloads, clients, files and checkers all speak these words and no others. Functions that later
-//! workloads need (append, add, increment, enqueue, ...) are further variants of [`MicroOp`].
+//! What operations speak of: processes, nodes, keys, values and versions.
 
 use std::fmt;
 use std::str::FromStr;
@@ -109,103 +105,6 @@ impl fmt::Display for Reading {
             Reading::Nil => f.write_str("nil"),
             Reading::Value(value) => write!(f, "{value}"),
         }
-    }
-}
-
-/// One step of an operation. Results are `None` until the completion brings them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum MicroOp {
-    /// Reads a register by the store's ordinary read route.
-    Read {
-        /// The register.
-        key: Key,
-        /// What it held.
-        result: Option<Reading>,
-    },
-    /// Sets a register.
-    Write {
-        /// The register.
-        key: Key,
-        /// Its new value.
-        value: Value,
-    },
-    /// Compare-and-set: sets a register to `new` if it holds `old`; otherwise the operation fails.
-    Cas {
-        /// The register.
-        key: Key,
-        /// The value it must hold.
-        old: Value,
-        /// The value it then gets.
-        new: Value,
-    },
-    /// What the asked node itself holds, past every read route: an administrator's look, not a
-    /// client's read. No consistency model speaks of it; durability and convergence do.
-    Inspect {
-        /// The register.
-        key: Key,
-        /// What the node held.
-        result: Option<Reading>,
-    },
-}
-
-impl MicroOp {
-    /// A read that has not been answered yet.
-    pub fn read(key: Key) -> Self {
-        MicroOp::Read { key, result: None }
-    }
-
-    /// An inspection that has not been answered yet.
-    pub fn inspect(key: Key) -> Self {
-        MicroOp::Inspect { key, result: None }
-    }
-
-    /// The object that it touches.
-    pub fn key(&self) -> Key {
-        match *self {
-            MicroOp::Read { key, .. }
-            | MicroOp::Write { key, .. }
-            | MicroOp::Cas { key, .. }
-            | MicroOp::Inspect { key, .. } => key,
-        }
-    }
-
-    /// The function's name in files, options and reports.
-    pub fn function(&self) -> &'static str {
-        match self {
-            MicroOp::Read { .. } => "read",
-            MicroOp::Write { .. } => "write",
-            MicroOp::Cas { .. } => "cas",
-            MicroOp::Inspect { .. } => "inspect",
-        }
-    }
-
-    /// The value that it puts into the store, if it happens.
-    pub fn written(&self) -> Option<Value> {
-        match *self {
-            MicroOp::Write { value, .. } | MicroOp::Cas { new: value, .. } => Some(value),
-            MicroOp::Read { .. } | MicroOp::Inspect { .. } => None,
-        }
-    }
-
-    /// The same question without its answer: what an invocation holds.
-    pub fn without_result(self) -> Self {
-        match self {
-            MicroOp::Read { key, .. } => MicroOp::read(key),
-            MicroOp::Inspect { key, .. } => MicroOp::inspect(key),
-            mutation => mutation,
-        }
-    }
-}
-
-impl fmt::Display for MicroOp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let result = match self {
-            MicroOp::Read { key, result } => write!(f, "read {key}").map(|()| result),
-            MicroOp::Inspect { key, result } => write!(f, "inspect {key}").map(|()| result),
-            MicroOp::Write { key, value } => return write!(f, "write {key} {value}"),
-            MicroOp::Cas { key, old, new } => return write!(f, "cas {key} {old} {new}"),
-        }?;
-        result.map_or(Ok(()), |reading| write!(f, " -> {reading}"))
     }
 }
 

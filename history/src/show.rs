@@ -128,12 +128,13 @@ mod tests {
     fn operations_line_up() {
         let write = MicroOp::Write { key: 3, value: 17 };
         let read = MicroOp::Read { key: 4, result: Some(Reading::Nil) };
-        let asked = Event { node: Some(NodeId(1)), ..event(EventKind::Invoke, vec![write, read]) };
+        let asked =
+            Event { node: Some(NodeId(1)), ..event(EventKind::Invoke, vec![write.clone(), read]) };
         let done = Event {
             time_ns: 3_600_000_000_000,
             node: Some(NodeId(0)),
             version: Some(Version { epoch: 2, position: 57 }),
-            ..event(EventKind::Ok, vec![write])
+            ..event(EventKind::Ok, vec![write.clone()])
         };
         let lost = Event { error: Some("timeout".into()), ..event(EventKind::Info, vec![write]) };
         check(

@@ -9,8 +9,8 @@ use perjury_history::arrow::{
     self, BATCH_NS, BATCH_ROWS, LostTail, RecordError, Recorder, Recording,
 };
 use perjury_history::{
-    Entry, Event, EventKind, FaultEvent, FaultStage, History, HistoryBuilder, MicroOp, NodeId,
-    Process, Reading, Version,
+    Elements, Entry, Event, EventKind, FaultEvent, FaultStage, History, HistoryBuilder, MicroOp,
+    NodeId, Process, Reading, Version,
 };
 use proptest::prelude::*;
 
@@ -39,12 +39,15 @@ fn small() -> Vec<Entry> {
     let seventeen = MicroOp::Inspect { key: 1, result: Some(Reading::Value(17)) };
     let version = Some(Version { epoch: 2, position: 57 });
     vec![
-        Entry::Operation(Event { node: Some(NodeId(1)), ..event(5, 0, EventKind::Invoke, write) }),
+        Entry::Operation(Event {
+            node: Some(NodeId(1)),
+            ..event(5, 0, EventKind::Invoke, write.clone())
+        }),
         Entry::Operation(event(7, 1, EventKind::Invoke, read)),
         fault(9, FaultStage::Applied, "cut n1 and n3 off"),
         Entry::Operation(Event { version, ..event(BATCH_NS, 0, EventKind::Ok, write) }),
         Entry::Operation(event(BATCH_NS + 1, 1, EventKind::Ok, nil)),
-        Entry::Operation(event(BATCH_NS * 7, 2, EventKind::Invoke, cas)),
+        Entry::Operation(event(BATCH_NS * 7, 2, EventKind::Invoke, cas.clone())),
         fault(BATCH_NS * 7, FaultStage::Undone, ""),
         Entry::Operation(Event {
             error: Some("timeout — no answer".into()),
@@ -53,6 +56,27 @@ fn small() -> Vec<Entry> {
         Entry::Operation(event(BATCH_NS * 9, 4, EventKind::Invoke, MicroOp::inspect(1))),
         Entry::Operation(event(BATCH_NS * 9, 4, EventKind::Ok, seventeen)),
     ]
+}
+
+/// Every function that version 1 did not have, asked and answered.
+fn sets_counters_and_locks() -> Vec<Entry> {
+    let set = |elements: &[i64]| Some(elements.into());
+    let answers = [
+        MicroOp::Add { key: 1, value: -17 },
+        MicroOp::ReadSet { key: 1, result: set(&[-17, 4, -17]) },
+        MicroOp::InspectSet { key: 1, result: set(&[]) },
+        MicroOp::Increment { key: 2, delta: i64::MIN },
+        MicroOp::ReadCounter { key: 2, result: Some(i64::MIN) },
+        MicroOp::InspectCounter { key: 2, result: Some(0) },
+        MicroOp::Acquire { key: 3, token: Some(33) },
+        MicroOp::Release { key: 3, token: 33 },
+    ];
+    let steps = answers.into_iter().zip(1..).flat_map(|(answer, step)| {
+        let time_ns = step * BATCH_NS / 3;
+        let question = event(time_ns, 1, EventKind::Invoke, answer.without_result());
+        [question, event(time_ns + 1, 1, EventKind::Ok, answer)]
+    });
+    steps.map(Entry::Operation).collect()
 }
 
 fn recorded(entries: &[Entry]) -> Vec<u8> {
@@ -96,11 +120,21 @@ fn any_micro_op() -> impl Strategy<Value = MicroOp> {
             any::<i64>().prop_map(|value| Some(Reading::Value(value))),
         ]
     };
+    let set = || prop::option::of(prop::collection::vec(number(), 0..5).prop_map(Elements::from));
+    let maybe = || prop::option::of(number());
     prop_oneof![
         (number(), result()).prop_map(|(key, result)| MicroOp::Read { key, result }),
         (number(), result()).prop_map(|(key, result)| MicroOp::Inspect { key, result }),
         (number(), number()).prop_map(|(key, value)| MicroOp::Write { key, value }),
         (number(), number(), number()).prop_map(|(key, old, new)| MicroOp::Cas { key, old, new }),
+        (number(), number()).prop_map(|(key, value)| MicroOp::Add { key, value }),
+        (number(), set()).prop_map(|(key, result)| MicroOp::ReadSet { key, result }),
+        (number(), set()).prop_map(|(key, result)| MicroOp::InspectSet { key, result }),
+        (number(), number()).prop_map(|(key, delta)| MicroOp::Increment { key, delta }),
+        (number(), maybe()).prop_map(|(key, result)| MicroOp::ReadCounter { key, result }),
+        (number(), maybe()).prop_map(|(key, result)| MicroOp::InspectCounter { key, result }),
+        (number(), maybe()).prop_map(|(key, token)| MicroOp::Acquire { key, token }),
+        (number(), number()).prop_map(|(key, token)| MicroOp::Release { key, token }),
     ]
 }
 
@@ -197,7 +231,7 @@ fn a_file_cut_anywhere_gives_its_whole_batches() {
 
 #[test]
 fn a_changed_byte_gives_an_error_or_changes_nothing() {
-    for entries in [small(), Vec::new()] {
+    for entries in [small(), sets_counters_and_locks(), Vec::new()] {
         let bytes = recorded(&entries);
         let mut unseen = 0;
         for place in 0..bytes.len() {
@@ -281,6 +315,9 @@ fn a_batch_ends_with_its_rows_and_bytes() {
         ..event(1, 0, EventKind::Info, MicroOp::read(1))
     });
     assert_eq!(entries_after_each_write(&vec![long; 3]), [0, 1, 2, 3, 3]);
+    let result = Some((0..10 << 17).collect());
+    let full = event(1, 0, EventKind::Ok, MicroOp::ReadSet { key: 1, result });
+    assert_eq!(entries_after_each_write(&vec![Entry::Operation(full); 3]), [0, 1, 2, 3, 3]);
 }
 
 #[test]
@@ -361,10 +398,10 @@ fn refuses_what_is_no_recording_and_says_why() {
     let version = b"perjury.history.version";
     let key = newer.windows(version.len()).position(|it| it == version).expect("the key");
     let value = (0..newer.len())
-        .filter(|&at| newer[at] == b'1' && newer[at - 4..at] == [1, 0, 0, 0])
+        .filter(|&at| newer[at] == b'2' && newer[at - 4..at] == [1, 0, 0, 0])
         .min_by_key(|at| at.abs_diff(key))
         .expect("the version");
-    newer[value] = b'2';
+    newer[value] = b'3';
     let cases = [
         (folder.path().join("missing.arrow"), "found: No such file"),
         (folder.path().to_path_buf(), "found: Is a directory"),
@@ -373,7 +410,7 @@ fn refuses_what_is_no_recording_and_says_why() {
         (file("binary", &[1, 2, 3]), "begins with 01 02 03"),
         (file("random.arrow", b"ARROW1\0\0"), "found an Arrow file in the random-access format"),
         (file("marker", &[0xff; 9]), "found an Arrow stream without a readable header"),
-        (file("newer", &newer), "expected format version 1, found version `2`"),
+        (file("newer", &newer), "expected format version 2 or older, found version `3`"),
         (file("longer", &[&whole[..], b"x"].concat()), "found more bytes after the end marker"),
     ];
     for (path, expected) in cases {
@@ -429,18 +466,23 @@ fn hostile_lengths_take_no_memory() {
     }
 }
 
-/// The first recording ever made with version 1. If this fails, files of users do; a new version of
-/// `arrow-ipc` that encodes the header otherwise would be such a case.
+/// The first recordings ever made with each version. If this fails, files of users do; a new version
+/// of `arrow-ipc` that encodes the header otherwise would be such a case.
 #[test]
-fn version_1_stays_readable() {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/version-1.arrow");
-    if std::env::var_os("PERJURY_WRITE_TEST_DATA").is_some() && !path.exists() {
-        std::fs::write(&path, recorded(&small())).expect("it can be written");
+fn every_version_stays_readable() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    for (name, expected) in
+        [("version-1.arrow", small()), ("version-2.arrow", sets_counters_and_locks())]
+    {
+        let path = folder.join(name);
+        if std::env::var_os("PERJURY_WRITE_TEST_DATA").is_some() && !path.exists() {
+            std::fs::write(&path, recorded(&expected)).expect("it can be written");
+        }
+        let entries: Vec<Entry> =
+            arrow::entries(&path).and_then(Iterator::collect).expect("it is readable");
+        assert_eq!(entries, expected, "{name}");
+        assert!(arrow::read(&path).expect("it is readable").complete, "{name}");
     }
-    let entries: Vec<Entry> =
-        arrow::entries(&path).and_then(Iterator::collect).expect("it is readable");
-    assert_eq!(entries, small());
-    assert!(arrow::read(&path).expect("it is readable").complete);
 }
 
 #[test]

@@ -50,8 +50,8 @@ pub struct JournalPlace {
 
 impl JournalPlace {
     /// A lab, and a store on it.
-    pub fn new(lab: Value, footprint: Footprint) -> Self {
-        let daemons = footprint.daemons.into_iter().map(str::to_owned).collect();
+    pub fn new(lab: Value, footprint: &Footprint) -> Self {
+        let daemons = footprint.daemons.iter().map(|&name| name.to_owned()).collect();
         Self { lab, daemons }
     }
 
@@ -264,7 +264,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("faults.jsonl");
         let footprint = Footprint { daemons: vec!["etcd"], ..Footprint::default() };
-        let place = JournalPlace::new(serde_json::json!({ "kind": "ssh" }), footprint.clone());
+        let place = JournalPlace::new(serde_json::json!({ "kind": "ssh" }), &footprint);
         cut_short(&path, &place);
         let left = Journal::left_behind(&path).expect("it can be read");
         assert_eq!(left.faults, BTreeMap::from([(1, fault(1)), (2, fault(2))]));

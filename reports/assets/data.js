@@ -44,7 +44,12 @@ function labelOf(data, i) {
     const name = columns.functions[columns.function[at]], key = columns.key[at], value = columns.value[at];
     if (name === "write") parts.push(`write ${key} := ${value}`);
     else if (name === "cas") parts.push(`cas ${key}: ${old.get(at)} → ${value}`);
-    else parts.push(`${name} ${key}${columns.outcome[i] === 0 ? ` → ${value ?? "nil"}` : ""}`);
+    else if (name === "increment") parts.push(`increment ${key}: ${value < 0 ? "" : "+"}${value}`);
+    else if (name === "add" || name === "release") parts.push(`${name} ${key}: ${value}`);
+    else if (columns.outcome[i] !== 0) parts.push(`${name} ${key}`);
+    else if (name.endsWith("-set")) parts.push(`${name} ${key} → ${value} element${value === 1 ? "" : "s"}`);
+    else if (name === "acquire" && value === null) parts.push(`acquire ${key}`);
+    else parts.push(`${name} ${key} → ${value ?? "nil"}`);
   }
   return parts.join(", ");
 }
@@ -65,5 +70,10 @@ function detailsOf(data, i) {
   ];
   return rows.filter(([, text]) => text !== "");
 }
-const HUES = { write: "write", read: "read", cas: "cas", inspect: "inspect" };
+const HUES = {
+  write: "write", add: "write", increment: "write", acquire: "write",
+  read: "read", "read-set": "read", "read-counter": "read",
+  cas: "cas", release: "cas",
+  inspect: "inspect", "inspect-set": "inspect", "inspect-counter": "inspect",
+};
 const hueOf = (name) => HUES[name] ?? "other";

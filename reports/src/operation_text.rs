@@ -1,5 +1,5 @@
 //! Operations in words, and what the timeline knows of a micro-operation. A new function of the
-//! vocabulary needs a line in each `match` here and nowhere else in this crate.
+//! vocabulary needs a line in each `match` here, and one in `labelOf` of `assets/data.js`.
 
 use perjury_history::{MicroOp, Operation, Outcome, Reading};
 
@@ -10,32 +10,70 @@ pub(crate) fn operation(operation: &Operation<'_>) -> String {
 }
 
 fn micro_op(op: &MicroOp) -> String {
-    let answer = |result: Option<Reading>| result.map_or(String::new(), |it| format!(" → {it}"));
-    match *op {
-        MicroOp::Read { key, result } => format!("read {key}{}", answer(result)),
-        MicroOp::Inspect { key, result } => format!("inspect {key}{}", answer(result)),
-        MicroOp::Write { key, value } => format!("write {key} := {value}"),
-        MicroOp::Cas { key, old, new } => format!("cas {key}: {old} → {new}"),
+    let (function, key) = (op.function(), op.key());
+    let plain = format!("{function} {key}");
+    match op {
+        MicroOp::Read { result: Some(it), .. } | MicroOp::Inspect { result: Some(it), .. } => {
+            format!("{plain} → {it}")
+        }
+        MicroOp::Write { value, .. } => format!("{plain} := {value}"),
+        MicroOp::Cas { old, new, .. } => format!("{plain}: {old} → {new}"),
+        MicroOp::Add { value, .. } => format!("{plain}: {value}"),
+        MicroOp::ReadSet { result: Some(it), .. }
+        | MicroOp::InspectSet { result: Some(it), .. } => {
+            format!("{plain} → {}", elements(it.len()))
+        }
+        MicroOp::Increment { delta, .. } => format!("{plain}: {delta:+}"),
+        MicroOp::ReadCounter { result: Some(it), .. }
+        | MicroOp::InspectCounter { result: Some(it), .. }
+        | MicroOp::Acquire { token: Some(it), .. } => format!("{plain} → {it}"),
+        MicroOp::Release { token, .. } => format!("{plain}: {token}"),
+        MicroOp::Read { result: None, .. }
+        | MicroOp::Inspect { result: None, .. }
+        | MicroOp::ReadSet { result: None, .. }
+        | MicroOp::InspectSet { result: None, .. }
+        | MicroOp::ReadCounter { result: None, .. }
+        | MicroOp::InspectCounter { result: None, .. }
+        | MicroOp::Acquire { token: None, .. } => plain,
     }
+}
+
+/// A set may be long: the timeline says how many there were, and an anomaly which of them matter.
+fn elements(count: usize) -> String {
+    format!("{count} element{}", if count == 1 { "" } else { "s" })
 }
 
 /// What the timeline's columns hold of a micro-operation besides function and key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Payload {
-    /// What was written, or read; `None` where nothing was.
+    /// What was brought along, or read: of a set how many elements; `None` where nothing was.
     pub(crate) value: Option<i64>,
     /// What a compare-and-set compared with.
     pub(crate) old: Option<i64>,
 }
 
 pub(crate) fn payload(op: &MicroOp) -> Payload {
-    match *op {
+    let value = match op {
         MicroOp::Read { result, .. } | MicroOp::Inspect { result, .. } => {
-            Payload { value: result.and_then(Reading::value), old: None }
+            result.and_then(Reading::value)
         }
-        MicroOp::Write { value, .. } => Payload { value: Some(value), old: None },
-        MicroOp::Cas { old, new, .. } => Payload { value: Some(new), old: Some(old) },
-    }
+        MicroOp::ReadSet { result, .. } | MicroOp::InspectSet { result, .. } => {
+            result.as_ref().map(|elements| elements.len() as i64)
+        }
+        MicroOp::ReadCounter { result: number, .. }
+        | MicroOp::InspectCounter { result: number, .. }
+        | MicroOp::Acquire { token: number, .. } => *number,
+        MicroOp::Write { .. }
+        | MicroOp::Cas { .. }
+        | MicroOp::Add { .. }
+        | MicroOp::Increment { .. }
+        | MicroOp::Release { .. } => op.argument(),
+    };
+    let old = match *op {
+        MicroOp::Cas { old, .. } => Some(old),
+        _ => None,
+    };
+    Payload { value, old }
 }
 
 /// The function that colours the whole operation: its only one, or `txn`.
@@ -45,6 +83,17 @@ pub(crate) fn function(operation: &Operation<'_>) -> &'static str {
             first.function()
         }
         _ => "txn",
+    }
+}
+
+/// The colour's name in the style sheet; `HUES` of `assets/data.js` says the same.
+pub(crate) fn hue(operation: &Operation<'_>) -> &'static str {
+    match function(operation) {
+        "write" | "add" | "increment" | "acquire" => "write",
+        "read" | "read-set" | "read-counter" => "read",
+        "cas" | "release" => "cas",
+        "inspect" | "inspect-set" | "inspect-counter" => "inspect",
+        _ => "other",
     }
 }
 
@@ -75,7 +124,9 @@ mod tests {
     #[test]
     fn operations_read_as_labels() {
         let history = History::parse_notation(
-            "p0: w(3,17)-  r(3)=12-  r(3)=nil-  cas(3,1,2)-!  r(3)--?  i(3)=4@n2",
+            "p0: w(3,17)-  r(3)=12-  r(3)=nil-  cas(3,1,2)-!  r(3)--?  i(3)=4@n2 \
+                 add(3,17)  rs(3)={1,2}  is(3)={5}  rs(3)? \
+                 inc(3,5)  inc(3,-5)  rc(3)=0  ic(3)!  acq(3)=7  acq(3)!  rel(3,7)",
         )
         .expect("a good drawing");
         let shown: Vec<_> = history.iter().map(|it| operation(&it)).collect();
@@ -87,7 +138,18 @@ mod tests {
                 "read 3 → nil",
                 "cas 3: 1 → 2",
                 "read 3",
-                "inspect 3 → 4"
+                "inspect 3 → 4",
+                "add 3: 17",
+                "read-set 3 → 2 elements",
+                "inspect-set 3 → 1 element",
+                "read-set 3",
+                "increment 3: +5",
+                "increment 3: -5",
+                "read-counter 3 → 0",
+                "inspect-counter 3",
+                "acquire 3 → 7",
+                "acquire 3",
+                "release 3: 7",
             ]
         );
     }

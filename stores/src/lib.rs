@@ -15,6 +15,8 @@
 
 mod etcd;
 mod machines;
+mod postgres;
+mod redis;
 mod registry;
 pub mod replica;
 mod store;

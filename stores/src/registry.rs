@@ -4,6 +4,8 @@ use serde::Deserializer;
 use serde::de::Deserialize;
 
 use crate::etcd::{EtcdSettings, EtcdStore};
+use crate::postgres::{PostgresSettings, PostgresStore};
+use crate::redis::{RedisSettings, RedisStore};
 use crate::replica::ReplicaStore;
 use crate::{Store, StoreError};
 
@@ -11,6 +13,8 @@ use crate::{Store, StoreError};
 pub fn names() -> &'static [(&'static str, &'static str)] {
     &[
         ("etcd", "etcd 3.4: Raft, with linearizable or serializable reads"),
+        ("postgres", "PostgreSQL with streaming replication and failover by an operator's hand"),
+        ("redis", "Redis 7 with Sentinel: asynchronous replication, automatic failover"),
         ("replica", "the embedded replicated store: every textbook mode and mistake is a setting"),
     ]
 }
@@ -30,6 +34,14 @@ pub fn store<'de, D: Deserializer<'de>>(
         "etcd" => {
             let settings = EtcdSettings::deserialize(settings).map_err(unreadable)?;
             Ok(Box::new(EtcdStore::new(settings, nodes)?))
+        }
+        "postgres" => {
+            let settings = PostgresSettings::deserialize(settings).map_err(unreadable)?;
+            Ok(Box::new(PostgresStore::new(settings, nodes)?))
+        }
+        "redis" => {
+            let settings = RedisSettings::deserialize(settings).map_err(unreadable)?;
+            Ok(Box::new(RedisStore::new(settings, nodes)?))
         }
         "replica" => {
             let settings = perjury_replica::Settings::deserialize(settings).map_err(unreadable)?;

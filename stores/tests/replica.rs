@@ -250,7 +250,11 @@ fn what_no_process_heard_fails_and_what_one_may_have_heard_is_unknown() {
         let node = it.follower().await;
         it.lab.kill(node);
         for micro_op in [read(), write(1), cas(1, 2), inspect()] {
-            assert_eq!(it.ask(node, micro_op).await, fail("connection refused"), "{micro_op:?}");
+            assert_eq!(
+                it.ask(node, micro_op.clone()).await,
+                fail("connection refused"),
+                "{micro_op:?}"
+            );
         }
         it.start(node).await;
         it.ready(10 * SECOND).await.expect("it is back");
@@ -258,7 +262,7 @@ fn what_no_process_heard_fails_and_what_one_may_have_heard_is_unknown() {
             for micro_op in [read(), write(1), cas(1, 2), inspect()] {
                 it.lab.pause(node);
                 let mut client = it.client(1, node, 500 * MS).await;
-                let operation = [micro_op];
+                let operation = [micro_op.clone()];
                 let asked = client.invoke(&operation);
                 let answer = match broken {
                     "silent" => asked.await,
@@ -270,7 +274,7 @@ fn what_no_process_heard_fails_and_what_one_may_have_heard_is_unknown() {
                         futures::future::join(asked, killed).await.0
                     }
                 };
-                let changes = matches!(micro_op, MicroOp::Write { .. } | MicroOp::Cas { .. });
+                let changes = micro_op.is_mutation();
                 let expected = if changes { info(reason) } else { fail(reason) };
                 assert_eq!(answer, expected, "{broken}, {micro_op:?}");
                 it.lab.resume(node);

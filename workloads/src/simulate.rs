@@ -1,4 +1,4 @@
-//! Runs a generator without any store: a simulated clock, and a perfect register in memory.
+//! Runs a generator without any store: a simulated clock, and perfect objects in memory.
 //!
 //! This is how generators and workloads are tested, and how the history of a flawless store is made
 //! for testing checkers and reports. Every operation takes effect at one instant between invocation
@@ -20,17 +20,17 @@
 //! # Ok::<(), perjury_workloads::simulate::RuleBroken>(())
 //! ```
 
+mod objects;
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use perjury_history::{
-    Entry, Event, EventKind, History, HistoryBuilder, Key, MicroOp, NodeId, Process, Reading,
-    Value, Version,
-};
+use perjury_history::{Entry, Event, EventKind, History, HistoryBuilder, NodeId, Process};
 use rand::RngExt as _;
 use rand_pcg::Pcg64;
 use thiserror::Error;
 
+use self::objects::Objects;
 use crate::generator::rng;
 use crate::{Context, FreeProcess, Generator, Invocation, Next, RunPlan, Workload};
 
@@ -95,8 +95,7 @@ impl Simulation {
             agenda: BTreeMap::new(),
             plans: 0,
             now_ns: 0,
-            registers: BTreeMap::new(),
-            last_position: 0,
+            objects: Objects::default(),
             entries: Vec::new(),
         }
     }
@@ -128,8 +127,7 @@ pub struct Simulator {
     agenda: BTreeMap<(u64, u64), Planned>,
     plans: u64,
     now_ns: u64,
-    registers: BTreeMap<Key, (Value, Version)>,
-    last_position: u64,
+    objects: Objects,
     entries: Vec<Entry>,
 }
 
@@ -351,7 +349,7 @@ impl Simulator {
 
     fn take_effect(&mut self, invocation: Invocation, completes_ns: Option<u64>) {
         let Invocation { process, thread, mut micro_ops, node, .. } = invocation;
-        let applied = self.apply(&mut micro_ops);
+        let applied = self.objects.apply(&mut micro_ops);
         let Some(time_ns) = completes_ns else { return };
         let node = node.unwrap_or(LEADER);
         let mut event = Event {
@@ -365,41 +363,11 @@ impl Simulator {
         };
         match applied {
             Ok(version) => event.version = version,
-            Err(CasMismatch) => {
+            Err(refused) => {
                 event.kind = EventKind::Fail;
-                event.error = Some("the register holds another value".to_owned());
+                event.error = Some(refused.to_owned());
             }
         }
         self.plan(time_ns, Planned::Completion { thread, event });
     }
-
-    /// All micro-operations or none; returns the version that was written or read last.
-    fn apply(&mut self, micro_ops: &mut [MicroOp]) -> Result<Option<Version>, CasMismatch> {
-        let mut written: BTreeMap<Key, (Value, Version)> = BTreeMap::new();
-        let mut last_version = None;
-        for micro_op in micro_ops {
-            let key = micro_op.key();
-            let held = written.get(&key).or_else(|| self.registers.get(&key)).copied();
-            if let MicroOp::Cas { old, .. } = *micro_op
-                && held.map(|(value, _)| value) != Some(old)
-            {
-                return Err(CasMismatch);
-            }
-            if let Some(value) = micro_op.written() {
-                let position = self.last_position + 1 + written.len() as u64;
-                let version = Version { epoch: 1, position };
-                written.insert(key, (value, version));
-                last_version = Some(version);
-            }
-            if let MicroOp::Read { result, .. } | MicroOp::Inspect { result, .. } = micro_op {
-                *result = Some(Reading::from(held.map(|(value, _)| value)));
-                last_version = held.map(|(_, version)| version);
-            }
-        }
-        self.last_position += written.len() as u64;
-        self.registers.extend(written);
-        Ok(last_version)
-    }
 }
-
-struct CasMismatch;

@@ -318,6 +318,7 @@ impl Contradiction<'_> {
             MicroOp::Write { value, .. } => format!("wrote {value}"),
             MicroOp::Cas { old, new, .. } if unknown => format!("replaced {old} by {new}, or not"),
             MicroOp::Cas { old, new, .. } => format!("replaced {old} by {new}"),
+            ref other => mutation(other),
         }
     }
 }

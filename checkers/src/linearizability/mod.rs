@@ -99,6 +99,11 @@ fn only(calls: &[Call<RegisterOperation>], chosen: &[Call<RegisterOperation>]) -
     calls.iter().filter(|call| is_chosen(call.id)).copied().collect()
 }
 
+fn is_of_register(micro_op: &MicroOp) -> bool {
+    use MicroOp::{Cas, Inspect, Read, Write};
+    matches!(micro_op, Read { .. } | Write { .. } | Cas { .. } | Inspect { .. })
+}
+
 struct Check<'a> {
     history: &'a History,
     context: &'a Context<'a>,
@@ -121,6 +126,12 @@ impl Check<'_> {
                 "key {key}: transactions of several micro-operations touch it, and they are not \
                  judged here"
             ));
+            return;
+        }
+        if let Some(other) = all().find(|it| !it.micro_ops.iter().all(is_of_register)) {
+            let function = other.micro_ops[0].function();
+            self.unknown
+                .push(format!("key {key}: only registers are judged here, not `{function}`"));
             return;
         }
         let calls: Vec<_> = all().filter_map(|it| register::call(&it)).collect();

@@ -44,7 +44,7 @@ pub(crate) fn call(operation: &Operation<'_>) -> Option<Call<RegisterOperation>>
         MicroOp::Read { result, .. } => Read(result?),
         MicroOp::Write { value, .. } => Write(value),
         MicroOp::Cas { old, new, .. } => Cas(old, new),
-        MicroOp::Inspect { .. } => return None,
+        _ => return None,
     };
     let returned = match operation.outcome {
         Outcome::Ok => Some(operation.completed?),

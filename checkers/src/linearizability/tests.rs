@@ -81,7 +81,7 @@ fn history(calls: &[Call<RegisterOperation>]) -> History {
             time_ns: u64::from(position) * 1_000_000,
             process: Process(index as u32),
             kind,
-            micro_ops: vec![micro_op],
+            micro_ops: vec![micro_op.clone()],
             node: None,
             version: None,
             error: None,

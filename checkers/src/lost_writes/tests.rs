@@ -48,7 +48,7 @@ impl Store {
         let value = self.next;
         self.next += 1;
         let micro_op = MicroOp::Write { key, value };
-        self.event(process, EventKind::Invoke, micro_op, 0, None);
+        self.event(process, EventKind::Invoke, micro_op.clone(), 0, None);
         if process < 3 && self.random.random_bool(0.3) {
             self.write(process + 1);
         }

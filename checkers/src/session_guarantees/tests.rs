@@ -75,7 +75,7 @@ fn random(seed: u64) -> History {
                     _ => MicroOp::read(1),
                 };
                 next += i64::from(micro_op.written().is_some());
-                open[process] = Some(micro_op);
+                open[process] = Some(micro_op.clone());
                 (EventKind::Invoke, micro_op)
             }
             Some(MicroOp::Read { key, .. }) => {

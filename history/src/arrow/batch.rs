@@ -18,7 +18,8 @@ use super::recorder::BATCH_ROWS;
 use super::schema::{ALIGNMENT, FAULT, schema};
 use super::stream::{BATCH_BYTES_MAX, Mismatch};
 use crate::{
-    Entry, Event, EventKind, FaultEvent, FaultStage, MicroOp, NodeId, Process, Reading, Version,
+    Elements, Entry, Event, EventKind, FaultEvent, FaultStage, MicroOp, NodeId, Process, Reading,
+    Value, Version,
 };
 
 /// What an uncompressed buffer has in place of its decompressed length.
@@ -269,29 +270,51 @@ impl MicroOps<'_> {
 
     fn one(&self, index: usize) -> Result<MicroOp, Mismatch> {
         let key = self.key.value(index);
-        let written = || value(self.value, index).ok_or_else(|| absent("value"));
+        let argument = || value(self.value, index).ok_or_else(|| absent("value"));
         Ok(match self.function.value(index) {
-            "read" => MicroOp::Read { key, result: self.result(index)? },
-            "inspect" => MicroOp::Inspect { key, result: self.result(index)? },
-            "write" => MicroOp::Write { key, value: written()? },
+            "read" => MicroOp::Read { key, result: self.reading(index)? },
+            "inspect" => MicroOp::Inspect { key, result: self.reading(index)? },
+            "write" => MicroOp::Write { key, value: argument()? },
             "cas" => {
                 let old = value(self.expected, index).ok_or_else(|| absent("expected"))?;
-                MicroOp::Cas { key, old, new: written()? }
+                MicroOp::Cas { key, old, new: argument()? }
             }
+            "add" => MicroOp::Add { key, value: argument()? },
+            "read-set" => MicroOp::ReadSet { key, result: self.elements(index) },
+            "inspect-set" => MicroOp::InspectSet { key, result: self.elements(index) },
+            "increment" => MicroOp::Increment { key, delta: argument()? },
+            "read-counter" => MicroOp::ReadCounter { key, result: self.number(index)? },
+            "inspect-counter" => MicroOp::InspectCounter { key, result: self.number(index)? },
+            "acquire" => MicroOp::Acquire { key, token: self.number(index)? },
+            "release" => MicroOp::Release { key, token: argument()? },
             other => return Err(Mismatch::new("a function", format!("`{other}`"))),
         })
     }
 
-    fn result(&self, index: usize) -> Result<Option<Reading>, Mismatch> {
-        if self.result.is_null(index) {
-            return Ok(None);
+    fn reading(&self, index: usize) -> Result<Option<Reading>, Mismatch> {
+        match self.results(index) {
+            None => Ok(None),
+            Some([]) => Ok(Some(Reading::Nil)),
+            Some(&[value]) => Ok(Some(Reading::Value(value))),
+            Some(more) => Err(Mismatch::new("at most one result", more.len().to_string())),
         }
+    }
+
+    fn number(&self, index: usize) -> Result<Option<Value>, Mismatch> {
+        match self.results(index) {
+            None => Ok(None),
+            Some(&[number]) => Ok(Some(number)),
+            Some(other) => Err(Mismatch::new("one result", other.len().to_string())),
+        }
+    }
+
+    fn elements(&self, index: usize) -> Option<Elements> {
+        self.results(index).map(Elements::from)
+    }
+
+    fn results(&self, index: usize) -> Option<&[Value]> {
         let range = range(self.result, index);
-        match range.len() {
-            0 => Ok(Some(Reading::Nil)),
-            1 => Ok(Some(Reading::Value(self.results.value(range.start)))),
-            more => Err(Mismatch::new("at most one result", format!("{more}"))),
-        }
+        self.result.is_valid(index).then(|| &self.results.values()[range])
     }
 }
 

@@ -1,6 +1,6 @@
 //! A running checksum of entries.
 
-use crate::{Entry, Event, FaultEvent, MicroOp, NodeId, Reading};
+use crate::{Entry, Event, FaultEvent, MicroOp, NodeId, Reading, Value};
 
 /// Each step maps the state one to one, so entries that differ in one word never agree; entries
 /// that differ in more agree with a chance of about 2^-64. Not for use against forgers.
@@ -57,6 +57,36 @@ impl Checksum {
                 self.words([4, key]);
                 self.result(result);
             }
+            MicroOp::Add { value, .. } => self.words([5, key, value as u64]),
+            MicroOp::ReadSet { ref result, .. } => {
+                self.words([6, key]);
+                self.numbers(result.as_deref());
+            }
+            MicroOp::InspectSet { ref result, .. } => {
+                self.words([7, key]);
+                self.numbers(result.as_deref());
+            }
+            MicroOp::Increment { delta, .. } => self.words([8, key, delta as u64]),
+            MicroOp::ReadCounter { result, .. } => {
+                self.words([9, key]);
+                self.numbers(result.as_ref().map(std::slice::from_ref));
+            }
+            MicroOp::InspectCounter { result, .. } => {
+                self.words([10, key]);
+                self.numbers(result.as_ref().map(std::slice::from_ref));
+            }
+            MicroOp::Acquire { token, .. } => {
+                self.words([11, key]);
+                self.numbers(token.as_ref().map(std::slice::from_ref));
+            }
+            MicroOp::Release { token, .. } => self.words([12, key, token as u64]),
+        }
+    }
+
+    fn numbers(&mut self, numbers: Option<&[Value]>) {
+        self.word(numbers.map_or(0, |it| 1 + it.len() as u64));
+        for &number in numbers.unwrap_or_default() {
+            self.word(number as u64);
         }
     }
 

@@ -10,7 +10,7 @@ use arrow_buffer::{NullBufferBuilder, OffsetBuffer, ScalarBuffer};
 use arrow_schema::DataType;
 
 use super::schema::{self, FAULT};
-use crate::{Entry, Event, FaultEvent, MicroOp, NodeId, Reading};
+use crate::{Entry, Event, FaultEvent, MicroOp, NodeId, Reading, Value};
 
 /// The rows of the batch that is being filled.
 #[derive(Debug)]
@@ -148,11 +148,24 @@ pub(super) fn entry_bytes(entry: &Entry) -> usize {
     const PER_ITEM: usize = 64;
     match entry {
         Entry::Operation(event) => {
-            ROW + PER_ITEM * event.micro_ops.len() + event.error.as_ref().map_or(0, String::len)
+            let elements = event.micro_ops.iter().map(elements).sum::<usize>();
+            ROW + PER_ITEM * event.micro_ops.len()
+                + size_of::<Value>() * elements
+                + event.error.as_ref().map_or(0, String::len)
         }
         Entry::Fault(event) => {
             ROW + PER_ITEM * event.nodes.len() + event.name.len() + event.detail.len()
         }
+    }
+}
+
+/// How many elements of a set it brings back.
+fn elements(micro_op: &MicroOp) -> usize {
+    match micro_op {
+        MicroOp::ReadSet { result, .. } | MicroOp::InspectSet { result, .. } => {
+            result.as_ref().map_or(0, |elements| elements.len())
+        }
+        _ => 0,
     }
 }
 
@@ -196,21 +209,31 @@ impl MicroOps {
     fn push_one(&mut self, micro_op: &MicroOp) {
         self.function.append_value(micro_op.function());
         self.key.append_value(micro_op.key());
-        self.value.append_option(micro_op.written());
+        self.value.append_option(micro_op.argument());
         self.expected.append_option(match *micro_op {
             MicroOp::Cas { old, .. } => Some(old),
             _ => None,
         });
-        match *micro_op {
-            MicroOp::Read { result: Some(reading), .. }
-            | MicroOp::Inspect { result: Some(reading), .. } => {
-                if let Reading::Value(value) = reading {
-                    self.result.values().append_value(value);
-                }
-                self.result.append(true);
+        let held;
+        let result: Option<&[Value]> = match micro_op {
+            MicroOp::Read { result, .. } | MicroOp::Inspect { result, .. } => {
+                held = result.and_then(Reading::value);
+                result.map(|_| held.as_slice())
             }
-            _ => self.result.append(false),
-        }
+            MicroOp::ReadSet { result, .. } | MicroOp::InspectSet { result, .. } => {
+                result.as_deref()
+            }
+            MicroOp::ReadCounter { result: number, .. }
+            | MicroOp::InspectCounter { result: number, .. }
+            | MicroOp::Acquire { token: number, .. } => number.as_ref().map(std::slice::from_ref),
+            MicroOp::Write { .. }
+            | MicroOp::Cas { .. }
+            | MicroOp::Add { .. }
+            | MicroOp::Increment { .. }
+            | MicroOp::Release { .. } => None,
+        };
+        self.result.values().append_slice(result.unwrap_or_default());
+        self.result.append(result.is_some());
     }
 
     fn finish(&mut self) -> ListArray {

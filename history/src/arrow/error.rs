@@ -46,7 +46,7 @@ pub enum RecordError {
     },
     /// The file has a format version that this program does not know.
     #[error(
-        "read {path}: expected format version {version}, found version `{found}`; \
+        "read {path}: expected format version {version} or older, found version `{found}`; \
          read it with the Perjury that wrote it or a newer one",
         version = super::VERSION
     )]

@@ -38,7 +38,7 @@
 //! | `time_ns` | u64 | nanoseconds since the run's start |
 //! | `type` | text | `invoke`, `ok`, `fail`, `info`; `fault` for the nemesis's |
 //! | `process` | u32? | who asked |
-//! | `micro_ops` | list? of struct | `function` text, `key` i64, `value` i64? (what it puts into the store), `expected` i64? (what a `cas` must find), `result` list? of i64 (null: no answer; empty: nil) |
+//! | `micro_ops` | list? of struct | `function` text, `key` i64, `value` i64? (what it brings along: a value, an element, an increment, a token), `expected` i64? (what a `cas` must find), `result` list? of i64 (null: no answer; of `read` and `inspect` empty: nil; of sets the elements; of counters the number; of `acquire` the token) |
 //! | `node` | text? | the node that was asked, or that executed it: `n1`, `n2`, ... |
 //! | `epoch`, `position` | u64? | the version written or read |
 //! | `error` | text? | why it is not `ok` |

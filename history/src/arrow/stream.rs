@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use arrow_ipc::convert::try_fb_to_schema;
 use arrow_ipc::root_as_message;
 
-use super::schema::{VERSION_KEY, batch_metadata_bytes, header, schema};
+use super::schema::{VERSION_KEY, VERSIONS, batch_metadata_bytes, headers, schema};
 use super::{RecordError, VERSION, batch};
 
 /// How much memory the columns of one batch may take, in bytes, before a reader refuses it.
@@ -69,12 +69,11 @@ impl<R: Read> Stream<R> {
             let length = metadata_length(&found).min(METADATA_BYTES_MAX);
             found.extend(stream.read(length)?);
         }
-        let expected = header();
-        if found == expected {
-            stream.offset = expected.len() as u64;
+        if headers().contains(&found) {
+            stream.offset = found.len() as u64;
             return Ok(stream);
         }
-        if !found.is_empty() && expected.starts_with(&found) {
+        if !found.is_empty() && headers().iter().any(|header| header.starts_with(&found)) {
             stream.header_cut = Some(found.len() as u64);
             return Ok(stream);
         }
@@ -162,13 +161,13 @@ impl<R: Read> Stream<R> {
         };
         match found_schema.metadata().get(VERSION_KEY) {
             None => other("an Arrow stream with other columns"),
-            Some(version) if version != VERSION => {
+            Some(version) if !VERSIONS.contains(&version.as_str()) => {
                 RecordError::Version { path: self.path.clone(), found: version.clone() }
             }
-            Some(_) if found_schema != *schema() => self.corrupted(
+            Some(_) if found_schema.fields() != schema().fields() => self.corrupted(
                 self.offset,
                 Mismatch::new(
-                    format!("the columns of version {VERSION}"),
+                    format!("the columns of version {VERSION} or older"),
                     "other columns, names or types",
                 ),
             ),

@@ -43,7 +43,7 @@ start)
     cd /
     if [ -n "$user" ]; then
         # Not runuser or su: they stay as parents, and are not the process that was meant.
-        set -- setpriv --reuid "$user" --regid "$user" --init-groups "$@"
+        set -- setpriv --reuid "$user" --regid "$(id -g "$user")" --init-groups "$@"
     fi
     setsid "$@" </dev/null >>"$log" 2>&1 &
     pid=$!

@@ -7,6 +7,9 @@ pub const ROOT: &str = "/var/lib/perjury";
 /// disk are made on. A store keeps nothing else here.
 pub const DATA: &str = "/var/lib/perjury/data";
 
+/// The file that [`DATA`] is a mount of; with `.none` after it, why the machine can have none.
+pub const VOLUME: &str = "/var/lib/perjury/volume.img";
+
 /// Configuration of stores, and what is known of running processes.
 pub const RUN: &str = "/var/lib/perjury/run";
 

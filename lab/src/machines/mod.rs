@@ -9,13 +9,21 @@
 //! - Nothing outside of [`layout`]'s folders is changed on a machine by this module.
 //! - A process is signalled only if its id and its start time are those that were written down.
 
+mod check;
 mod daemon;
+mod facts;
 mod footprint;
 pub mod layout;
 mod machine;
 mod machine_lab;
+mod prepare;
+mod volume;
 
+pub use check::{Finding, Severity, check};
 pub use daemon::{Daemon, DaemonState, Signal};
+pub use facts::{Ability, ClockOffset, Facts};
 pub use footprint::Footprint;
 pub use machine::Machine;
 pub use machine_lab::MachineLab;
+pub use prepare::VOLUME_MIB;
+pub use volume::VolumeState;

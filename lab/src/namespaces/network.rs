@@ -6,6 +6,7 @@
 use std::net::Ipv4Addr;
 use std::path::Path;
 
+use super::parallel::each;
 use super::record::{LabRecord, Node, with_prefix};
 use super::tool::{run, run_line};
 use super::{NamespaceError, record};
@@ -99,7 +100,7 @@ pub(super) fn remove(lab: &LabRecord, networks: &[String]) -> Result<(), Namespa
     if Path::new("/sys/class/net").join(&link).exists() {
         run("ip", &["link", "delete", &link])?;
     }
-    networks.iter().try_for_each(|network| run("ip", &["netns", "delete", network]).map(|_| ()))
+    each(networks, |network| run("ip", &["netns", "delete", network])).map(|_| ())
 }
 
 #[cfg(test)]

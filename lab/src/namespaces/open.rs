@@ -7,9 +7,9 @@ use tokio::runtime::Runtime;
 
 use super::record::{LabRecord, Node};
 use super::status::alive;
-use super::{NamespaceError, NamespaceSettings};
+use super::{NamespaceError, NamespaceSettings, keys};
 use crate::machines::{Machine, MachineLab};
-use crate::remote::NamespaceRemote;
+use crate::remote::{Command, Endpoint, Secrets, Ssh2Remote};
 
 /// The first `nodes` nodes of a lab that is [up](super::up). Take its [lock](super::lock) first.
 ///
@@ -23,19 +23,35 @@ pub fn open(settings: &NamespaceSettings, nodes: u32) -> Result<MachineLab, Name
         let (name, found, expected) = (name.clone(), lab.nodes, nodes);
         return Err(NamespaceError::TooSmall { name, found, expected });
     }
-    let runtime = Runtime::new();
-    let runtime = runtime.map_err(|error| NamespaceError::file("tokio".as_ref(), error))?;
-    let chosen = lab.nodes().into_iter().take(nodes as usize);
-    let machines: Result<_, _> = chosen.map(|node| machine(&lab, &node)).collect();
-    Ok(MachineLab::new("namespaces", machines?, runtime))
+    let machines: Result<_, _> =
+        lab.nodes().iter().take(nodes as usize).map(|node| machine(&lab, node)).collect();
+    let machines = machines?;
+    let runtime = Runtime::new().map_err(|error| {
+        NamespaceError::Settings(format!("no threads can be had for its runs ({error})"))
+    })?;
+    let lab = MachineLab::new("namespaces", machines, runtime);
+    let hello = Command::new("true");
+    lab.run(lab.each(|machine| machine.run(&hello)))?;
+    Ok(lab)
 }
 
 fn machine(lab: &LabRecord, node: &Node) -> Result<Machine, NamespaceError> {
-    let init = alive(lab, node).ok_or_else(|| NamespaceError::Node {
-        lab: lab.settings.name.clone(),
-        node: node.name.clone(),
-        problem: "is down; `perjury lab down` and `perjury lab up` make it anew".to_owned(),
-    })?;
-    let remote = NamespaceRemote::new(&node.name, init.id);
+    if alive(lab, node).is_none() {
+        return Err(NamespaceError::Node {
+            lab: lab.settings.name.clone(),
+            node: node.name.clone(),
+            problem: "is down; `perjury lab down` and `perjury lab up` make it anew".to_owned(),
+        });
+    }
+    let folder = lab.folder();
+    let endpoint = Endpoint {
+        user: Some("root".to_owned()),
+        identity: Some(keys::key(&folder)),
+        known_hosts: Some(keys::known_hosts(&folder)),
+        // Those of the environment are for others.
+        secrets: Secrets::default(),
+        ..Endpoint::new(node.addresses[0].to_string())
+    };
+    let remote = Ssh2Remote::new(&node.name, endpoint);
     Ok(Machine::new(NodeId(node.number - 1), node.addresses.clone(), Arc::new(remote)))
 }

@@ -14,6 +14,13 @@ pub(super) fn find(program: &str) -> Option<PathBuf> {
     FOLDERS.iter().map(|folder| PathBuf::from(folder).join(program)).find(|path| path.is_file())
 }
 
+/// A program to be run, with nothing to read; none if it is not installed.
+pub(super) fn command(program: &str) -> Option<Command> {
+    let mut command = Command::new(find(program)?);
+    command.env("PATH", FOLDERS.join(":")).stdin(Stdio::null());
+    Some(command)
+}
+
 /// Runs a program that must succeed; what it wrote to standard output.
 pub(super) fn run(program: &str, arguments: &[&str]) -> Result<String, NamespaceError> {
     let failed = |problem: String| NamespaceError::Tool {
@@ -21,13 +28,8 @@ pub(super) fn run(program: &str, arguments: &[&str]) -> Result<String, Namespace
         problem,
     };
     let missing = || failed("not found; run scripts/install-lab".to_owned());
-    let path = find(program).ok_or_else(missing)?;
-    let output = Command::new(path)
-        .args(arguments)
-        .env("PATH", FOLDERS.join(":"))
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| failed(error.to_string()))?;
+    let output = command(program).ok_or_else(missing)?.args(arguments).output();
+    let output = output.map_err(|error| failed(error.to_string()))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr).trim().replace('\n', "; ");
         return Err(failed(if said.is_empty() { output.status.to_string() } else { said }));

@@ -6,18 +6,17 @@ use std::io::{self, Read};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 
-use super::lock::{lock, lock_subnets};
+use super::lock::{LabLock, lock, lock_subnets};
 use super::parallel::each;
 use super::process::Process;
 use super::record::{LabRecord, NODES_MAX, Node, with_prefix};
-use super::tool::run;
-use super::{NamespaceError, NamespaceSettings, down, keys, network, possible};
+use super::tool::{command, run};
+use super::{NamespaceError, NamespaceSettings, keys, network, possible};
 
 const NODE: &str = include_str!("node.sh");
 const SSHD_CONFIG: &str = include_str!("sshd_config");
@@ -25,12 +24,12 @@ const SSHD_CONFIG: &str = include_str!("sshd_config");
 /// How long a node may take until its sshd answers. With fifty on a busy host it takes seconds.
 const START: Duration = Duration::from_secs(60);
 
-/// Makes a lab of so many nodes, and returns when all can be logged in to. If it fails, all that it
-/// made is gone again.
+/// Makes a lab of so many nodes, and returns when all can be logged in to, with the lock of the lab:
+/// who drops it leaves the lab to others. If it fails, all that it made is gone again.
 ///
 /// # Errors
 /// If this host cannot have one, one of that name is there, or something fails on the way.
-pub fn up(settings: &NamespaceSettings, nodes: u32) -> Result<(), NamespaceError> {
+pub fn up(settings: &NamespaceSettings, nodes: u32) -> Result<LabLock, NamespaceError> {
     settings.check()?;
     if !(1..=NODES_MAX).contains(&nodes) {
         let problem = format!("{nodes} nodes, expected 1 to {NODES_MAX}");
@@ -47,14 +46,16 @@ pub fn up(settings: &NamespaceSettings, nodes: u32) -> Result<(), NamespaceError
         lab.create()?;
         lab
     };
-    let made = make(&lab);
-    if made.is_err() {
-        // What went wrong first is what matters; `down` can be called again.
-        if let Err(error) = down::remove(&settings.name, held) {
-            tracing::warn!(lab = settings.name, %error, "the failed lab could not be removed");
+    match make(&lab) {
+        Ok(()) => Ok(held),
+        Err(failed) => {
+            // What went wrong first is what matters; `down` can be called again.
+            if let Err(error) = held.down() {
+                tracing::warn!(lab = settings.name, %error, "the failed lab could not be removed");
+            }
+            Err(failed)
         }
     }
-    made
 }
 
 fn make(lab: &LabRecord) -> Result<(), NamespaceError> {
@@ -144,7 +145,9 @@ fn start(lab: &LabRecord, node: &Node) -> Result<(), NamespaceError> {
     let copy = file.try_clone().map_err(|error| NamespaceError::file(&log, error))?;
     // A session of its own, so that no key that is pressed here ends it; and no child of this
     // process, which need not live to see its end.
-    let status = Command::new("setsid")
+    let missing = || did_not_start(lab, node, "there is no `setsid`; run scripts/install-lab");
+    let status = command("setsid")
+        .ok_or_else(missing)?
         .arg("--fork")
         .arg("nsenter")
         .arg(format!("--net=/run/netns/{}", node.network))
@@ -155,7 +158,6 @@ fn start(lab: &LabRecord, node: &Node) -> Result<(), NamespaceError> {
         .arg(lab.folder())
         .args(node.addresses.iter().copied().map(with_prefix))
         .current_dir("/")
-        .stdin(Stdio::null())
         .stdout(file)
         .stderr(copy)
         .status();

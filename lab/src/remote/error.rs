@@ -6,9 +6,16 @@ use thiserror::Error;
 
 use super::{Command, Output};
 
-/// A machine cannot be used as asked. Every message names the machine and says what to do.
+/// A machine cannot be used as asked. Every message names the machine, if
+/// there is one, and says what to do.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum RemoteError {
+    /// The settings name no lab.
+    #[error("machines over SSH: {problem}")]
+    Settings {
+        /// What was expected and found.
+        problem: String,
+    },
     /// Nobody answers at its address.
     #[error(
         "{node} cannot be reached at {address}: {problem}; is the machine up, and is the address right?"
@@ -74,6 +81,16 @@ pub enum RemoteError {
         command: String,
         /// How long it had.
         timeout: Duration,
+    },
+    /// A command that cannot be sent as it is.
+    #[error("{node}: `{command}` cannot be run: {problem}")]
+    Refused {
+        /// The machine.
+        node: String,
+        /// The command, cut short.
+        command: String,
+        /// What is wrong with it.
+        problem: String,
     },
     /// A command failed.
     #[error("{node}: `{command}` ended with status {status}: {problem}")]

@@ -1,7 +1,7 @@
 //! Reaching one machine: run, upload, download, stream.
 //!
 //! ```text
-//!   Command  --quoted in one place-->  Remote  -->  ssh2 | the system's ssh | this machine
+//!   Command  --guarded, quoted in one place-->  Remote  -->  ssh2 | the system's ssh | this one
 //! ```
 //!
 //! Everything that is done to a real node is done through a [`Remote`]. A [`Command`] is a list of
@@ -9,25 +9,42 @@
 //! values reach a script as its positional parameters. What is secret goes by standard input, so it
 //! stands in no argument, log or file.
 //!
+//! The ways differ in how they carry a line to the machine (`Carrier` in `transfer.rs`). All else
+//! is the same for each: the guard round a command (`guard.rs`), which ends it there in time; the
+//! marks by which its end is known (`marks.rs`); files, which go by commands too (`transfer.rs`).
+//!
 //! Invariants
-//! - A command ends within its time-out, here and on the node.
+//! - A command ends within its time-out, here and on the node, whether or not somebody waits.
+//! - A command is sent at most once.
 //! - Every error names the node and what to do about it.
 
+mod call;
 mod command;
+mod endpoint;
 mod error;
+mod guard;
 mod local;
-mod namespace;
+mod marks;
+mod openssh;
+mod process;
 mod quote;
+mod ssh2;
+mod transfer;
 
 use std::path::Path;
 
 use async_trait::async_trait;
 
+use call::Input;
+use transfer::Carrier;
+
 pub use command::{Command, Output};
+pub use endpoint::{Endpoint, Secrets};
 pub use error::RemoteError;
 pub use local::LocalRemote;
-pub use namespace::NamespaceRemote;
+pub use openssh::OpenSshRemote;
 pub use quote::{quote, quote_all};
+pub use ssh2::Ssh2Remote;
 
 /// A way to one machine. Calls may be made from several tasks at once.
 #[async_trait]
@@ -54,7 +71,8 @@ pub trait Remote: Send + Sync {
     /// If either file or the machine fails.
     async fn download(&self, from: &str, to: &Path) -> Result<u64, RemoteError>;
 
-    /// Runs a command and hands on what it writes to standard output as it comes.
+    /// Runs a command and hands on what it writes to standard output as it comes; that is not in
+    /// the [`Output`] once more.
     ///
     /// # Errors
     /// As [`Remote::output`].
@@ -75,5 +93,34 @@ pub trait Remote: Send + Sync {
             return Err(RemoteError::failed(self.name(), command, &output));
         }
         Ok(output.text().trim_end().to_owned())
+    }
+}
+
+#[async_trait]
+impl<C: Carrier> Remote for C {
+    fn name(&self) -> &str {
+        self.node()
+    }
+
+    async fn output(&self, command: &Command) -> Result<Output, RemoteError> {
+        let mut stdout = Vec::new();
+        let output = self.stream(command, &mut |said| stdout.extend_from_slice(said)).await?;
+        Ok(Output { stdout, ..output })
+    }
+
+    async fn upload(&self, from: &Path, to: &str, mode: u32) -> Result<(), RemoteError> {
+        transfer::upload(self, from, to, mode).await
+    }
+
+    async fn download(&self, from: &str, to: &Path) -> Result<u64, RemoteError> {
+        transfer::download(self, from, to).await
+    }
+
+    async fn stream(
+        &self,
+        command: &Command,
+        sink: &mut (dyn for<'a> FnMut(&'a [u8]) + Send),
+    ) -> Result<Output, RemoteError> {
+        self.carry(command, Input::Bytes(&command.input), sink).await
     }
 }

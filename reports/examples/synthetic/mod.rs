@@ -113,7 +113,7 @@ pub(crate) fn history(operations: u64, seed: u64) -> History {
             Some(_) => (EventKind::Ok, random.latency(3_500_000), None),
         };
         let mut version = Version { epoch: led.map_or(1, |(_, epoch)| epoch), position: version };
-        let mut answered = asked;
+        let mut answered = asked.clone();
         if kind == EventKind::Ok {
             if let MicroOp::Read { result, .. } = &mut answered {
                 *result = Some(if current == 0 { Reading::Nil } else { Reading::Value(current) });

@@ -126,7 +126,7 @@ impl Layout<'_> {
                 format::duration(at - operation.invoked_ns)
             ))
         );
-        svg.open_group(&format!("op {} {outcome}", operation_text::function(operation)), &title);
+        svg.open_group(&format!("op {} {outcome}", operation_text::hue(operation)), &title);
         svg.raw(format_args!(
             r#"<rect class="bar" x="{x1:.1}" y="{y:.1}" width="{:.1}" height="{BAR}" rx="3"/>"#,
             x2 - x1

@@ -96,7 +96,7 @@ fn configuration_file() -> String {
     format!("{}/{NAME}.yaml", layout::RUN)
 }
 
-/// etcd reads YAML, and JSON is YAML.
+/// etcd reads YAML, and JSON is YAML. With a configuration file the gateway is off unless said.
 fn configuration(
     machine: &Machine,
     lab: &MachineLab,
@@ -130,6 +130,7 @@ fn configuration(
         "election-timeout": settings.election_timeout_ms,
         "snapshot-count": settings.snapshot_count,
         "pre-vote": settings.pre_vote,
+        "enable-grpc-gateway": true,
         "logger": "zap",
         "log-outputs": ["stderr"],
     })

@@ -9,10 +9,11 @@ use perjury_lab::MachineLab;
 use perjury_lab::machines::Machine;
 use serde::de::DeserializeOwned;
 use serde_json::json;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::gateway::{CallError, Gateway};
 use super::messages::{self, Member, Members, Status};
+use super::settings::EtcdReads;
 use crate::StoreError;
 
 /// Where nodes talk to clients.
@@ -26,6 +27,11 @@ const STATUS_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// How long a question may take that the cluster must agree on.
 const CLUSTER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// etcd refuses to change its members until all of them have been connected for five seconds.
+const HEALTH_PATIENCE: Duration = Duration::from_secs(15);
+const HEALTH_POLL: Duration = Duration::from_millis(500);
+const UNHEALTHY: &str = "etcdserver: unhealthy cluster";
 
 /// Where clients find the node of a machine.
 pub(super) fn client_address(machine: &Machine) -> SocketAddr {
@@ -60,7 +66,7 @@ pub(super) async fn statuses(lab: &MachineLab) -> Vec<(NodeId, Status)> {
 /// linearizable read, which takes a leader, a majority, and a node that has caught up.
 pub(super) async fn trouble(lab: &MachineLab) -> Option<String> {
     let each = lab.machines().iter().map(|machine| async move {
-        let request = messages::range("ready", false);
+        let request = messages::range("ready", EtcdReads::Linearizable);
         let answer = ask::<messages::Range>(machine, messages::RANGE, &request, STATUS_TIMEOUT);
         answer.await.err().map(|error| format!("{machine}: {error}"))
     });
@@ -145,13 +151,23 @@ impl<'a> Membership<'a> {
         what: &'static str,
     ) -> Result<(), StoreError> {
         let Self { spokesman, .. } = self;
-        let answer = ask(spokesman, path, request, CLUSTER_TIMEOUT).await;
-        let Members { members } = answer.map_err(|error| StoreError::Unreachable {
-            node: machine.node(),
-            what,
-            problem: format!("{spokesman} says: {error}"),
-        })?;
-        self.members = members;
-        Ok(())
+        let until = Instant::now() + HEALTH_PATIENCE;
+        loop {
+            let error = match ask(spokesman, path, request, CLUSTER_TIMEOUT).await {
+                Ok(Members { members }) => {
+                    self.members = members;
+                    return Ok(());
+                }
+                Err(error) => error,
+            };
+            // A refusal: nothing was changed, and it may be asked again.
+            let unhealthy =
+                matches!(&error, CallError::Answered { message, .. } if message == UNHEALTHY);
+            if !unhealthy || Instant::now() >= until {
+                let problem = format!("{spokesman} says: {error}");
+                return Err(StoreError::Unreachable { node: machine.node(), what, problem });
+            }
+            sleep(HEALTH_POLL).await;
+        }
     }
 }

@@ -10,6 +10,7 @@ mod classify;
 mod client;
 mod gateway;
 mod installation;
+mod lock;
 mod members;
 mod messages;
 mod settings;
@@ -60,7 +61,18 @@ impl Store for EtcdStore {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities {
-            functions: ["read", "write", "cas", "inspect"].into(),
+            functions: [
+                "read",
+                "write",
+                "cas",
+                "inspect",
+                "add",
+                "read-set",
+                "inspect-set",
+                "acquire",
+                "release",
+            ]
+            .into(),
             primaries: true,
             promotion: true,
             membership: true,

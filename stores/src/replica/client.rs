@@ -37,17 +37,17 @@ impl ReplicaClient {
         Request { client: self.id, number: self.requests, command, session: self.token }
     }
 
-    fn answer(&mut self, micro_op: MicroOp, reply: &Reply) -> Answer {
+    fn answer(&mut self, micro_op: &MicroOp, reply: &Reply) -> Answer {
         let answered = match (micro_op, reply.outcome) {
-            (MicroOp::Read { key, .. }, Outcome::Read(value)) => {
+            (&MicroOp::Read { key, .. }, Outcome::Read(value)) => {
                 MicroOp::Read { key, result: Some(Reading::from(value)) }
             }
-            (MicroOp::Inspect { key, .. }, Outcome::Read(value)) => {
+            (&MicroOp::Inspect { key, .. }, Outcome::Read(value)) => {
                 MicroOp::Inspect { key, result: Some(Reading::from(value)) }
             }
-            (mutation @ (MicroOp::Write { .. } | MicroOp::Cas { .. }), Outcome::Written) => {
+            (mutation, Outcome::Written) if mutation.is_mutation() => {
                 self.last_write_ns = Some(self.lab.now_ns());
-                mutation
+                mutation.clone()
             }
             (_, outcome) => return classify(outcome),
         };
@@ -81,23 +81,28 @@ fn classify(outcome: Outcome) -> Answer {
     }
 }
 
-fn command(micro_op: MicroOp) -> Command {
-    match micro_op {
+/// What the store is asked; `None` for a function that it does not have.
+fn command(micro_op: &MicroOp) -> Option<Command> {
+    Some(match *micro_op {
         MicroOp::Read { key, .. } => Command::Read { key },
         MicroOp::Write { key, value } => Command::Write { key, value },
         MicroOp::Cas { key, old, new } => Command::Cas { key, old, new },
         MicroOp::Inspect { key, .. } => Command::Inspect { key },
-    }
+        _ => return None,
+    })
 }
 
 #[async_trait]
 impl Client for ReplicaClient {
     async fn invoke(&mut self, operation: &[MicroOp]) -> Answer {
-        let &[micro_op] = operation else {
+        let [micro_op] = operation else {
             let count = operation.len();
             return Answer::Fail(format!("expected one micro-operation, found {count}"));
         };
-        let request = self.request(command(micro_op));
+        let Some(command) = command(micro_op) else {
+            return Answer::Fail(format!("no function {}", micro_op.function()));
+        };
+        let request = self.request(command);
         let call =
             self.lab.call(self.node, Arc::new(Asked::Request(request)), self.session.timeout_ns);
         match call.await {
@@ -107,7 +112,7 @@ impl Client for ReplicaClient {
             },
             // A read changes nothing, so one that brought no answer did not happen.
             Err(error @ CallError::Refused) => Answer::Fail(error.to_string()),
-            Err(error) if micro_op.written().is_none() => Answer::Fail(error.to_string()),
+            Err(error) if !micro_op.is_mutation() => Answer::Fail(error.to_string()),
             Err(error) => Answer::Info(error.to_string()),
         }
     }

@@ -1,0 +1,323 @@
+//! The vocabulary: what one operation may ask of a store.
+//!
+//! Every operation is a short list of micro-operations; a register write is a transaction of one.
+//! Workloads, clients, files and checkers all speak these words and no others. Functions that later
+//! workloads need (append, enqueue, ...) are further variants of [`MicroOp`].
+//!
+//! A new function needs a line in every `match` of this file, in `notation.rs`, in `arrow/` (the
+//! round trip in `tests/recordings.rs` misses it otherwise) and in `operation_text.rs` of the
+//! reports.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::{Key, Reading, Value};
+
+/// What a set held, as the store gave it: in any order, and an element that came twice stands
+/// twice. A clone shares the elements, of which there may be very many.
+pub type Elements = Arc<[Value]>;
+
+/// One step of an operation. Results are `None` until the completion brings them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum MicroOp {
+    /// Reads a register by the store's ordinary read route.
+    Read {
+        /// The register.
+        key: Key,
+        /// What it held.
+        result: Option<Reading>,
+    },
+    /// Sets a register.
+    Write {
+        /// The register.
+        key: Key,
+        /// Its new value.
+        value: Value,
+    },
+    /// Compare-and-set: sets a register to `new` if it holds `old`; otherwise the operation fails.
+    Cas {
+        /// The register.
+        key: Key,
+        /// The value it must hold.
+        old: Value,
+        /// The value it then gets.
+        new: Value,
+    },
+    /// What the asked node itself holds, past every read route: an administrator's look, not a
+    /// client's read. No consistency model speaks of it; durability and convergence do.
+    Inspect {
+        /// The register.
+        key: Key,
+        /// What the node held.
+        result: Option<Reading>,
+    },
+    /// Adds an element to a set.
+    Add {
+        /// The set.
+        key: Key,
+        /// The element.
+        value: Value,
+    },
+    /// Reads a whole set by the store's ordinary read route. A set that was never added to is
+    /// empty.
+    ReadSet {
+        /// The set.
+        key: Key,
+        /// Its elements.
+        result: Option<Elements>,
+    },
+    /// The elements of a set that the asked node itself holds: to [`MicroOp::ReadSet`] what
+    /// [`MicroOp::Inspect`] is to [`MicroOp::Read`].
+    InspectSet {
+        /// The set.
+        key: Key,
+        /// The elements that the node held.
+        result: Option<Elements>,
+    },
+    /// Adds to a counter.
+    Increment {
+        /// The counter.
+        key: Key,
+        /// By how much; negative to count down.
+        delta: Value,
+    },
+    /// Reads a counter by the store's ordinary read route. A counter that was never incremented is
+    /// 0.
+    ReadCounter {
+        /// The counter.
+        key: Key,
+        /// Where it stood.
+        result: Option<Value>,
+    },
+    /// Where a counter stands on the asked node itself: to [`MicroOp::ReadCounter`] what
+    /// [`MicroOp::Inspect`] is to [`MicroOp::Read`].
+    InspectCounter {
+        /// The counter.
+        key: Key,
+        /// Where the node had it.
+        result: Option<Value>,
+    },
+    /// Takes a lock if it is free; fails at once if another holds it.
+    Acquire {
+        /// The lock.
+        key: Key,
+        /// The fencing token that came with it: a number of this acquisition alone, larger than
+        /// those of all before it. What the lock protects refuses smaller ones than it has seen.
+        token: Option<Value>,
+    },
+    /// Gives a lock back; fails if it is not held with this token.
+    Release {
+        /// The lock.
+        key: Key,
+        /// The token that the acquisition brought.
+        token: Value,
+    },
+}
+
+impl MicroOp {
+    /// A read that has not been answered yet.
+    pub fn read(key: Key) -> Self {
+        MicroOp::Read { key, result: None }
+    }
+
+    /// An inspection that has not been answered yet.
+    pub fn inspect(key: Key) -> Self {
+        MicroOp::Inspect { key, result: None }
+    }
+
+    /// A read of a set that has not been answered yet.
+    pub fn read_set(key: Key) -> Self {
+        MicroOp::ReadSet { key, result: None }
+    }
+
+    /// An inspection of a set that has not been answered yet.
+    pub fn inspect_set(key: Key) -> Self {
+        MicroOp::InspectSet { key, result: None }
+    }
+
+    /// A read of a counter that has not been answered yet.
+    pub fn read_counter(key: Key) -> Self {
+        MicroOp::ReadCounter { key, result: None }
+    }
+
+    /// An inspection of a counter that has not been answered yet.
+    pub fn inspect_counter(key: Key) -> Self {
+        MicroOp::InspectCounter { key, result: None }
+    }
+
+    /// An acquisition that has not been answered yet.
+    pub fn acquire(key: Key) -> Self {
+        MicroOp::Acquire { key, token: None }
+    }
+
+    /// The object that it touches.
+    pub fn key(&self) -> Key {
+        match *self {
+            MicroOp::Read { key, .. }
+            | MicroOp::Write { key, .. }
+            | MicroOp::Cas { key, .. }
+            | MicroOp::Inspect { key, .. }
+            | MicroOp::Add { key, .. }
+            | MicroOp::ReadSet { key, .. }
+            | MicroOp::InspectSet { key, .. }
+            | MicroOp::Increment { key, .. }
+            | MicroOp::ReadCounter { key, .. }
+            | MicroOp::InspectCounter { key, .. }
+            | MicroOp::Acquire { key, .. }
+            | MicroOp::Release { key, .. } => key,
+        }
+    }
+
+    /// The function's name in files, options and reports.
+    pub fn function(&self) -> &'static str {
+        match self {
+            MicroOp::Read { .. } => "read",
+            MicroOp::Write { .. } => "write",
+            MicroOp::Cas { .. } => "cas",
+            MicroOp::Inspect { .. } => "inspect",
+            MicroOp::Add { .. } => "add",
+            MicroOp::ReadSet { .. } => "read-set",
+            MicroOp::InspectSet { .. } => "inspect-set",
+            MicroOp::Increment { .. } => "increment",
+            MicroOp::ReadCounter { .. } => "read-counter",
+            MicroOp::InspectCounter { .. } => "inspect-counter",
+            MicroOp::Acquire { .. } => "acquire",
+            MicroOp::Release { .. } => "release",
+        }
+    }
+
+    /// Whether it changes the store if it happens. What is no mutation did no harm if its answer
+    /// was lost.
+    pub fn is_mutation(&self) -> bool {
+        match self {
+            MicroOp::Write { .. }
+            | MicroOp::Cas { .. }
+            | MicroOp::Add { .. }
+            | MicroOp::Increment { .. }
+            | MicroOp::Acquire { .. }
+            | MicroOp::Release { .. } => true,
+            MicroOp::Read { .. }
+            | MicroOp::Inspect { .. }
+            | MicroOp::ReadSet { .. }
+            | MicroOp::InspectSet { .. }
+            | MicroOp::ReadCounter { .. }
+            | MicroOp::InspectCounter { .. } => false,
+        }
+    }
+
+    /// The value that it puts into a register, if it happens.
+    pub fn written(&self) -> Option<Value> {
+        match *self {
+            MicroOp::Write { value, .. } | MicroOp::Cas { new: value, .. } => Some(value),
+            _ => None,
+        }
+    }
+
+    /// What it brings along beside the key: the value that is written or added, the increment, or
+    /// the token that is given back. What a compare-and-set compares with is not among it.
+    pub fn argument(&self) -> Option<Value> {
+        match *self {
+            MicroOp::Write { value, .. }
+            | MicroOp::Cas { new: value, .. }
+            | MicroOp::Add { value, .. }
+            | MicroOp::Increment { delta: value, .. }
+            | MicroOp::Release { token: value, .. } => Some(value),
+            MicroOp::Read { .. }
+            | MicroOp::Inspect { .. }
+            | MicroOp::ReadSet { .. }
+            | MicroOp::InspectSet { .. }
+            | MicroOp::ReadCounter { .. }
+            | MicroOp::InspectCounter { .. }
+            | MicroOp::Acquire { .. } => None,
+        }
+    }
+
+    /// The same question without its answer: what an invocation holds.
+    #[must_use]
+    pub fn without_result(&self) -> Self {
+        match *self {
+            MicroOp::Read { key, .. } => MicroOp::read(key),
+            MicroOp::Inspect { key, .. } => MicroOp::inspect(key),
+            MicroOp::ReadSet { key, .. } => MicroOp::read_set(key),
+            MicroOp::InspectSet { key, .. } => MicroOp::inspect_set(key),
+            MicroOp::ReadCounter { key, .. } => MicroOp::read_counter(key),
+            MicroOp::InspectCounter { key, .. } => MicroOp::inspect_counter(key),
+            MicroOp::Acquire { key, .. } => MicroOp::acquire(key),
+            MicroOp::Write { .. }
+            | MicroOp::Cas { .. }
+            | MicroOp::Add { .. }
+            | MicroOp::Increment { .. }
+            | MicroOp::Release { .. } => self.clone(),
+        }
+    }
+}
+
+impl fmt::Display for MicroOp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.function(), self.key())?;
+        if let MicroOp::Cas { old, .. } = self {
+            write!(f, " {old}")?;
+        }
+        if let Some(argument) = self.argument() {
+            write!(f, " {argument}")?;
+        }
+        match self {
+            MicroOp::Read { result: Some(reading), .. }
+            | MicroOp::Inspect { result: Some(reading), .. } => write!(f, " -> {reading}"),
+            MicroOp::ReadSet { result: Some(elements), .. }
+            | MicroOp::InspectSet { result: Some(elements), .. } => {
+                f.write_str(" -> ")?;
+                set(f, elements)
+            }
+            MicroOp::ReadCounter { result: Some(number), .. }
+            | MicroOp::InspectCounter { result: Some(number), .. }
+            | MicroOp::Acquire { token: Some(number), .. } => write!(f, " -> {number}"),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// `{1, 2, 3}`; of a large set the first elements and how many more there are.
+fn set(f: &mut fmt::Formatter<'_>, elements: &[Value]) -> fmt::Result {
+    const SHOWN_MAX: usize = 8;
+    let shown = &elements[..elements.len().min(SHOWN_MAX)];
+    f.write_str("{")?;
+    for (index, element) in shown.iter().enumerate() {
+        write!(f, "{}{element}", if index == 0 { "" } else { ", " })?;
+    }
+    match elements.len() - shown.len() {
+        0 => f.write_str("}"),
+        more => write!(f, " and {more} more}}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_as_a_line() {
+        let set = |elements: &[Value]| Some(Elements::from(elements));
+        let cases = [
+            (MicroOp::read(3), "read 3"),
+            (MicroOp::Read { key: 3, result: Some(Reading::Nil) }, "read 3 -> nil"),
+            (MicroOp::Write { key: 3, value: 17 }, "write 3 17"),
+            (MicroOp::Cas { key: 3, old: 1, new: 2 }, "cas 3 1 2"),
+            (MicroOp::Add { key: 3, value: 17 }, "add 3 17"),
+            (MicroOp::ReadSet { key: 3, result: set(&[]) }, "read-set 3 -> {}"),
+            (MicroOp::InspectSet { key: 3, result: set(&[1, 2]) }, "inspect-set 3 -> {1, 2}"),
+            (
+                MicroOp::ReadSet { key: 3, result: Some((0..100_000).collect()) },
+                "read-set 3 -> {0, 1, 2, 3, 4, 5, 6, 7 and 99992 more}",
+            ),
+            (MicroOp::Increment { key: 3, delta: -2 }, "increment 3 -2"),
+            (MicroOp::ReadCounter { key: 3, result: Some(9) }, "read-counter 3 -> 9"),
+            (MicroOp::inspect_counter(3), "inspect-counter 3"),
+            (MicroOp::Acquire { key: 3, token: Some(7) }, "acquire 3 -> 7"),
+            (MicroOp::Release { key: 3, token: 7 }, "release 3 7"),
+        ];
+        for (micro_op, expected) in cases {
+            assert_eq!(micro_op.to_string(), expected);
+        }
+    }
+}

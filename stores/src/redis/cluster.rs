@@ -1,0 +1,229 @@
+//! The servers and Sentinels of a lab as an operator sees them.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use futures::future::join_all;
+use perjury_history::NodeId;
+use perjury_lab::MachineLab;
+use redis::{Cmd, FromRedisValue, Value, cmd, from_redis_value};
+use tokio::time::{Instant, sleep};
+
+use super::configuration::MASTER_NAME;
+use super::connection::Connection;
+use super::failure::Failure;
+
+/// The port of servers.
+pub(super) const SERVER_PORT: u16 = 6379;
+
+/// The port of Sentinels.
+pub(super) const SENTINEL_PORT: u16 = 26379;
+
+/// How long an operator's question may take.
+const ANSWER_LIMIT: Duration = Duration::from_millis(1_000);
+
+/// How long a Sentinel may take to learn whom it is to promote.
+const PRIORITY_LIMIT: Duration = Duration::from_secs(5);
+
+/// Where a node's two daemons listen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Endpoints {
+    pub(super) server: SocketAddr,
+    pub(super) sentinel: SocketAddr,
+}
+
+/// All nodes, in order.
+#[derive(Clone, Debug)]
+pub(super) struct Cluster {
+    pub(super) nodes: Vec<Endpoints>,
+}
+
+/// What a server takes itself for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    Master,
+    Replica {
+        /// Whom it follows.
+        master: SocketAddr,
+        /// Whether it has all that its master had when they met.
+        connected: bool,
+    },
+}
+
+impl Cluster {
+    /// Of a lab's machines.
+    pub(super) fn of(lab: &MachineLab) -> Self {
+        let endpoints = |address: IpAddr| Endpoints {
+            server: SocketAddr::new(address, SERVER_PORT),
+            sentinel: SocketAddr::new(address, SENTINEL_PORT),
+        };
+        Self { nodes: lab.machines().iter().map(|it| endpoints(it.address())).collect() }
+    }
+
+    /// The node of a server.
+    pub(super) fn node_at(&self, server: SocketAddr) -> Option<NodeId> {
+        let index = self.nodes.iter().position(|it| it.server == server)?;
+        Some(NodeId(index as u32))
+    }
+
+    pub(super) fn endpoints(&self, node: NodeId) -> Endpoints {
+        self.nodes[node.0 as usize]
+    }
+
+    /// What a node's server takes itself for.
+    pub(super) async fn role(&self, node: NodeId) -> Result<Role, Failure> {
+        let deadline = Instant::now() + ANSWER_LIMIT;
+        let mut connection = Connection::open(self.endpoints(node).server, deadline).await?;
+        role(&mut connection, deadline).await
+    }
+
+    /// The nodes that take themselves for the master.
+    pub(super) async fn masters(&self) -> Vec<NodeId> {
+        let nodes = (0..self.nodes.len() as u32).map(NodeId);
+        let roles = join_all(nodes.map(async |node| (node, self.role(node).await))).await;
+        let masters = roles.into_iter().filter(|(_, role)| *role == Ok(Role::Master));
+        masters.map(|(node, _)| node).collect()
+    }
+
+    /// What keeps the store from serving on every node, if anything does.
+    pub(super) async fn trouble(&self) -> Option<String> {
+        let nodes: Vec<_> = (0..self.nodes.len() as u32).map(NodeId).collect();
+        let mut roles = Vec::new();
+        for (node, role) in nodes.iter().zip(join_all(nodes.iter().map(|it| self.role(*it))).await)
+        {
+            match role {
+                Ok(role) => roles.push((*node, role)),
+                Err(failure) => return Some(format!("the server of {node}: {}", failure.reason())),
+            }
+        }
+        let masters: Vec<_> = roles.iter().filter(|(_, role)| *role == Role::Master).collect();
+        let &[(master, _)] = masters.as_slice() else {
+            return Some(format!("expected one master, found {}", masters.len()));
+        };
+        let server = self.endpoints(*master).server;
+        let follows = |role: &Role| *role == Role::Replica { master: server, connected: true };
+        let astray = roles.iter().find(|(node, role)| node != master && !follows(role));
+        if let Some((node, _)) = astray {
+            return Some(format!("{node} does not follow the master {master} yet"));
+        }
+        let views = join_all(nodes.iter().map(|node| self.sentinel_trouble(*node, server))).await;
+        views.into_iter().flatten().next()
+    }
+
+    /// What keeps a node's Sentinel from replacing the master when it is to, if anything does.
+    async fn sentinel_trouble(&self, node: NodeId, master: SocketAddr) -> Option<String> {
+        let view = match self.ask_sentinel(node, "MASTER").await {
+            Ok(view) => view,
+            Err(failure) => return Some(format!("the Sentinel of {node}: {}", failure.reason())),
+        };
+        let view: BTreeMap<String, String> = from_redis_value(view).unwrap_or_default();
+        let field = |name: &str| view.get(name).map_or("", String::as_str);
+        let expected = (self.nodes.len() - 1).to_string();
+        let wanted = [
+            ("ip", master.ip().to_string()),
+            ("port", master.port().to_string()),
+            ("flags", "master".to_owned()),
+            ("num-slaves", expected.clone()),
+            ("num-other-sentinels", expected),
+        ];
+        let wrong = wanted.iter().find(|(name, value)| field(name) != value);
+        wrong.map(|(name, value)| {
+            format!("the Sentinel of {node}: expected {name} {value}, found {}", field(name))
+        })
+    }
+
+    /// Has the Sentinel of a node make that node the master, without asking the others. Sentinel
+    /// chooses by priority, so the node is given the best one for as long as it takes.
+    pub(super) async fn promote(&self, node: NodeId) -> Result<(), Failure> {
+        if self.role(node).await? == Role::Master {
+            return Ok(());
+        }
+        let priority = |value: &str| {
+            let mut command = cmd("CONFIG");
+            command.arg("SET").arg("replica-priority").arg(value);
+            command
+        };
+        let server = self.endpoints(node).server;
+        ask::<()>(server, &priority("1")).await?;
+        let told = self.promote_preferred(node).await;
+        ask::<()>(server, &priority("100")).await?;
+        told
+    }
+
+    async fn promote_preferred(&self, node: NodeId) -> Result<(), Failure> {
+        // A Sentinel asks replicas for their priority every ten seconds only.
+        self.look_every(node, 100).await?;
+        let known = self.await_priority(node).await;
+        self.look_every(node, 10_000).await?;
+        known?;
+        self.ask_sentinel(node, "FAILOVER").await.map(|_| ())
+    }
+
+    async fn look_every(&self, node: NodeId, ms: u64) -> Result<(), Failure> {
+        let mut command = cmd("SENTINEL");
+        command.arg("DEBUG").arg("INFO-PERIOD").arg(ms);
+        ask(self.endpoints(node).sentinel, &command).await
+    }
+
+    async fn await_priority(&self, node: NodeId) -> Result<(), Failure> {
+        let server = self.endpoints(node).server;
+        let until = Instant::now() + PRIORITY_LIMIT;
+        while Instant::now() < until {
+            let replicas = self.ask_sentinel(node, "REPLICAS").await?;
+            let replicas: Vec<BTreeMap<String, String>> =
+                from_redis_value(replicas).unwrap_or_default();
+            let preferred = |it: &BTreeMap<String, String>| {
+                it.get("name") == Some(&server.to_string())
+                    && it.get("slave-priority").is_some_and(|priority| priority == "1")
+            };
+            if replicas.iter().any(preferred) {
+                return Ok(());
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+        let problem = "its Sentinel does not learn that it is to be the master";
+        Err(Failure::Unasked(problem.to_owned()))
+    }
+
+    /// Asks a node's Sentinel something, over a connection of its own.
+    async fn ask_sentinel(&self, node: NodeId, question: &str) -> Result<Value, Failure> {
+        ask(self.endpoints(node).sentinel, &sentinel_command(question)).await
+    }
+}
+
+/// A question to a Sentinel about the master and its replicas.
+pub(super) fn sentinel_command(question: &str) -> Cmd {
+    let mut command = cmd("SENTINEL");
+    command.arg(question).arg(MASTER_NAME);
+    command
+}
+
+/// An operator's question, over a connection of its own.
+async fn ask<T: FromRedisValue>(address: SocketAddr, command: &Cmd) -> Result<T, Failure> {
+    let deadline = Instant::now() + ANSWER_LIMIT;
+    let answer = Connection::open(address, deadline).await?.ask(command, deadline).await?;
+    from_redis_value(answer).map_err(|error| Failure::Unanswered(error.to_string()))
+}
+
+/// What the server takes itself for.
+pub(super) async fn role(connection: &mut Connection, deadline: Instant) -> Result<Role, Failure> {
+    let answer = connection.ask(&cmd("ROLE"), deadline).await?;
+    let Value::Array(fields) = &answer else {
+        return Err(Failure::Unanswered(format!("expected a role, found {answer:?}")));
+    };
+    let text = |index: usize| {
+        fields.get(index).and_then(|it| redis::from_redis_value_ref::<String>(it).ok())
+    };
+    let master = || Some(SocketAddr::new(text(1)?.parse().ok()?, text(2)?.parse().ok()?));
+    match text(0).as_deref() {
+        Some("master") => Ok(Role::Master),
+        Some("slave") => match master() {
+            Some(master) => {
+                Ok(Role::Replica { master, connected: text(3).as_deref() == Some("connected") })
+            }
+            None => Err(Failure::Unanswered(format!("expected a master, found {answer:?}"))),
+        },
+        _ => Err(Failure::Unanswered(format!("expected a role, found {answer:?}"))),
+    }
+}
