@@ -27,6 +27,10 @@ const FAULTS: &[&str] = &[
     "clock:bump@minority",
     "clock:strobe@minority",
     "clock:drift@minority",
+    "slow@n2",
+    "lossy@minority",
+    "corrupt@n3",
+    "bandwidth@n1",
 ];
 
 const NODES: u32 = 5;

@@ -9,6 +9,7 @@
 //! listen   hears packets of probes and echoes them       heard    what the listener heard
 //! probe    sends packets to listeners                     witness  a store for tests
 //! clock    shows processes another time                  clock-look, clock-reset
+//! link     impairs what this machine sends            link-reset
 //! machine-clock  sets the machine's clock                machine-clock-reset
 //! ```
 //!
@@ -17,6 +18,7 @@
 //! - A background agent ends within a moment of being told to.
 
 mod clock;
+mod link;
 mod listen;
 mod packet;
 mod probe;
@@ -30,6 +32,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub(crate) use clock::{ClockLook, ClockSeen, MachineClock, ProcessClock, Restore};
+pub(crate) use link::{Impairment, LinkFault, Links};
 pub(crate) use listen::{Heard, HeardFlow, Listen, Question};
 pub(crate) use probe::{Probe, ProbeTarget, Probed};
 pub use witness::{HeardPeer, Testimony, Witness, ask_witness};
@@ -60,6 +63,8 @@ pub fn main(arguments: impl IntoIterator<Item = String>) -> ExitCode {
         "machine-clock-reset" => {
             read(order).and_then(|order: Restore| clock::restore_machine(&order))
         }
+        "link" => read(order).and_then(|order: Links| link::impair(&order)),
+        "link-reset" => link::reset(),
         "witness" => read(order).and_then(|order: Witness| witness::witness(&order)),
         _ => {
             eprintln!("expected `COMMAND ORDER`, found `{}`", arguments.join(" "));

@@ -20,6 +20,7 @@
 mod ability;
 mod binary;
 mod clock;
+mod links;
 mod look;
 mod partition;
 mod processes;
@@ -121,6 +122,9 @@ impl Injector for LinuxInjector {
     fn can(&self, spec: &FaultSpec) -> Result<(), String> {
         match spec.kind() {
             FaultKind::Partition => self.all_can(Ability::partition),
+            FaultKind::Slow | FaultKind::Lossy | FaultKind::Corrupt | FaultKind::Bandwidth => {
+                self.all_can(Ability::impair)
+            }
             FaultKind::Clock => self.can_disturb_clocks(),
             FaultKind::Kill
             | FaultKind::Terminate
@@ -135,6 +139,10 @@ impl Injector for LinuxInjector {
     async fn apply(&self, number: u32, fault: &Fault) -> Result<(), String> {
         match fault {
             Fault::Partition { .. } => self.cut(number, fault).await,
+            Fault::Slow { .. }
+            | Fault::Lossy { .. }
+            | Fault::Corrupt { .. }
+            | Fault::Bandwidth { .. } => self.impair_links(number, fault).await,
             Fault::Kill { .. }
             | Fault::Terminate { .. }
             | Fault::Restart { .. }
@@ -149,6 +157,10 @@ impl Injector for LinuxInjector {
     async fn undo(&self, number: u32, fault: &Fault) -> Result<(), String> {
         match fault {
             Fault::Partition { .. } => self.mend(number, fault).await,
+            Fault::Slow { .. }
+            | Fault::Lossy { .. }
+            | Fault::Corrupt { .. }
+            | Fault::Bandwidth { .. } => self.restore_links(number, fault).await,
             Fault::Pause { nodes } => self.resume_processes(nodes).await,
             Fault::Clock { nodes, .. } => self.restore_clocks(nodes).await,
             _ => Ok(()),
@@ -160,7 +172,11 @@ impl Injector for LinuxInjector {
             return None;
         }
         match fault {
-            Fault::Partition { .. } => self.look_at_links(fault, gone, also).await,
+            Fault::Partition { .. }
+            | Fault::Slow { .. }
+            | Fault::Lossy { .. }
+            | Fault::Corrupt { .. }
+            | Fault::Bandwidth { .. } => self.look_at_links(fault, gone, also).await,
             Fault::Kill { .. }
             | Fault::Terminate { .. }
             | Fault::Restart { .. }
