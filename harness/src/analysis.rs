@@ -207,11 +207,7 @@ fn facts(folder: &RunFolder, test: &TestFile, plan: &TestPlan, results: &Results
         started_utc: test.started_utc.clone(),
         wall_ms: results.circumstances.wall_ms,
         perjury_version: test.perjury_version.clone(),
-        // Whoever has the page but not the folder saves the settings below as a campaign file.
-        reproduce: vec![
-            format!("perjury replay {}", folder.path().display()),
-            format!("perjury run {}.toml --seed {}", test.test.name, test.seed),
-        ],
+        reproduce: reproduce(folder, test),
         settings,
         expectations: results.outcome.expectations.clone(),
         notes: results.notes(),
@@ -221,6 +217,14 @@ fn facts(folder: &RunFolder, test: &TestFile, plan: &TestPlan, results: &Results
             false => MERGED_LOG.to_owned(),
         },
     }
+}
+
+/// Commands that do the run again. Whoever has the page but not the folder saves the settings in it
+/// as a campaign file; real machines do nothing twice in the same way.
+fn reproduce(folder: &RunFolder, test: &TestFile) -> Vec<String> {
+    let replay = format!("perjury replay {}", folder.path().display());
+    let run = format!("perjury run {}.toml --seed {}", test.test.name, test.seed);
+    if test.test.lab.is_simulated() { vec![replay, run] } else { vec![run] }
 }
 
 fn log_facts(log: &NodeLog) -> LogFacts {

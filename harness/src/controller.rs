@@ -63,7 +63,7 @@ pub fn run(plan: &TestPlan, runs: &Path, interrupt: &Interrupt) -> Result<Run, E
             error!("{error}");
             error.hint(format!("see {}", folder.log().display()))
         };
-        let lab = OpenLab::open(plan, runs).map_err(told)?;
+        let lab = OpenLab::open(plan).map_err(told)?;
         let executed = execute(plan, &lab, &folder, interrupt);
         // From here on nothing can lose the verdict.
         let results = executed.map_err(told).and_then(|(history, mut circumstances)| {
@@ -97,7 +97,8 @@ fn execute(
 ) -> Result<(History, Circumstances), Error> {
     let lab = opened.lab();
     let store = plan.store.as_ref();
-    let injector = opened.injector(store.footprint())?;
+    let footprint = store.footprint();
+    let injector = opened.injector();
     for fault in plan.schedule.faults() {
         let refused = |reason| Error::usage(format!("`{fault}`: {reason}"));
         injector.can(fault).map_err(refused)?;
@@ -106,19 +107,19 @@ fn execute(
     if let Err(error) = started {
         // What the nodes say tells most of why it did not come up.
         let began = Timestamp::now();
-        to_the_end(lab, opened.collect_logs(store.footprint(), began, folder))?;
+        to_the_end(lab, opened.collect_logs(&footprint, began, folder))?;
         return Err(error);
     }
 
     let recording = Arc::new(Recording::create(&folder.history(), lab.clock())?);
     let began = Timestamp::now();
-    let journal = opened.journal(&folder.faults(), store.footprint())?;
+    let journal = opened.journal(&folder.faults(), &footprint)?;
     let mut circumstances = Circumstances::default();
     let cluster = StoreOnLab { store: plan.store.clone(), lab: lab.clone() };
     let nemesis = Nemesis::new(
         lab.clock(),
         lab.nodes(),
-        injector,
+        Box::new(injector),
         Arc::new(cluster),
         recording.clone() as Arc<dyn Record>,
         journal,
@@ -136,7 +137,7 @@ fn execute(
         .problems
         .extend(problem.map(|problem| format!("the history could not be saved whole: {problem}")));
     // The record is saved: what the nodes wrote is only an aid to read it.
-    match to_the_end(lab, opened.collect_logs(store.footprint(), began, folder)) {
+    match to_the_end(lab, opened.collect_logs(&footprint, began, folder)) {
         Ok((logs, problems)) => {
             circumstances.logs = logs;
             circumstances.problems.extend(problems);

@@ -1,32 +1,79 @@
 //! The lab of one run, from its opening to its end.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use jiff::Timestamp;
-use perjury_lab::machines::Footprint;
-use perjury_lab::{Lab, SimulatedLab};
-use perjury_nemesis::{Injector, Journal, SimulatedInjector};
+use perjury_lab::machines::{Footprint, VOLUME_MIB};
+use perjury_lab::namespaces::{self, LabLock, NamespaceSettings};
+use perjury_lab::remote::RemoteError;
+use perjury_lab::{Lab, MachineLab, SimulatedLab, ssh};
+use perjury_nemesis::{
+    AgentBinary, Injector, Journal, JournalPlace, LinuxInjector, SimulatedInjector,
+};
+use tracing::{info, warn};
 
 use crate::campaign::{LabSettings, TestPlan};
 use crate::error::Error;
 use crate::logs::{self, NodeLog};
 use crate::run_folder::RunFolder;
 
+/// The hidden subcommand by which the command runs as an agent on a node.
+pub const AGENT: &str = "agent";
+
 /// A lab that is ready for a store, and what must be done with it in the end.
 pub struct OpenLab {
     lab: Lab,
+    settings: LabSettings,
+    injector: Arc<dyn Injector>,
+    /// What the injector is on real machines.
+    linux: Option<Arc<LinuxInjector>>,
+    /// Released when the lab is as it was found.
+    namespaces: Option<Namespaces>,
+}
+
+/// A lab of namespaces in use.
+struct Namespaces {
+    /// Kept while the lab is used.
+    lock: Option<LabLock>,
+    /// The name, if the lab was not there before: then it is not there afterwards.
+    brought_up: Option<String>,
 }
 
 impl OpenLab {
-    /// Opens the lab that a test asks for.
+    /// Opens the lab that a test asks for, and takes away what an earlier run left on it.
     ///
     /// # Errors
-    /// If it cannot be had.
-    pub fn open(plan: &TestPlan, _runs: &Path) -> Result<Self, Error> {
-        let LabSettings::Simulated(settings) = &plan.settings.lab;
-        let lab = SimulatedLab::new(plan.settings.nodes, settings, plan.seed)
-            .map_err(|problem| Error::usage(format!("test `{}`: {problem}", plan.settings.name)))?;
-        Ok(Self { lab: Lab::Simulated(lab) })
+    /// If it cannot be had, or a machine of it cannot be used.
+    pub fn open(plan: &TestPlan) -> Result<Self, Error> {
+        let (settings, nodes) = (plan.settings.lab.clone(), plan.settings.nodes);
+        if let LabSettings::Simulated(simulated) = &settings {
+            let lab = SimulatedLab::new(nodes, simulated, plan.seed);
+            let lab = lab.map_err(|problem| {
+                Error::usage(format!("test `{}`: {problem}", plan.settings.name))
+            })?;
+            let injector = Arc::new(SimulatedInjector::new(lab.clone()));
+            let lab = Lab::Simulated(lab);
+            return Ok(Self { lab, settings, injector, linux: None, namespaces: None });
+        }
+        let namespaces = match &settings {
+            LabSettings::Namespaces(wanted) => Some(Namespaces::open(wanted, nodes)?),
+            _ => None,
+        };
+        let lab = connect(&settings, nodes)?;
+        info!("preparing the machines");
+        let agent = agent()?;
+        let footprint = plan.store.footprint();
+        let prepared = lab.run(async {
+            let injector = LinuxInjector::open(lab.clone(), footprint, agent).await?;
+            lab.each(|machine| injector.sweep(machine)).await?;
+            lab.reset().await?;
+            lab.prepare(VOLUME_MIB).await?;
+            Ok::<_, RemoteError>(Arc::new(injector))
+        });
+        let linux = prepared.map_err(Error::failure)?;
+        let (injector, linux) = (linux.clone(), Some(linux));
+        Ok(Self { lab: Lab::Machines(lab), settings, injector, linux, namespaces })
     }
 
     /// The lab.
@@ -35,34 +82,29 @@ impl OpenLab {
     }
 
     /// What makes faults in it.
-    ///
-    /// # Errors
-    /// If that cannot be had.
-    pub fn injector(&self, _footprint: Footprint) -> Result<Box<dyn Injector>, Error> {
-        match &self.lab {
-            Lab::Simulated(lab) => Ok(Box::new(SimulatedInjector::new(lab.clone()))),
-            other => Err(Error::usage(format!("no faults are known for the lab {}", other.name()))),
-        }
+    pub fn injector(&self) -> Arc<dyn Injector> {
+        self.injector.clone()
     }
 
     /// The journal of a run's faults.
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn journal(&self, path: &Path, _footprint: Footprint) -> Result<Journal, Error> {
-        Journal::create(path).map_err(Error::failure)
+    pub fn journal(&self, path: &Path, footprint: &Footprint) -> Result<Journal, Error> {
+        let lab = serde_json::to_value(&self.settings).map_err(Error::failure)?;
+        Journal::create(path, &JournalPlace::new(lab, footprint)).map_err(Error::failure)
     }
 
     /// Fetches what the nodes wrote, and what went wrong with that. `began` is when the record did.
     pub async fn collect_logs(
         &self,
-        footprint: Footprint,
+        footprint: &Footprint,
         began: Timestamp,
         folder: &RunFolder,
     ) -> (Vec<NodeLog>, Vec<String>) {
         match &self.lab {
             Lab::Machines(lab) => {
-                logs::collect(lab, &footprint, began.as_nanosecond(), folder.path()).await
+                logs::collect(lab, footprint, began.as_nanosecond(), folder.path()).await
             }
             _ => (Vec::new(), Vec::new()),
         }
@@ -70,6 +112,84 @@ impl OpenLab {
 
     /// Leaves the lab as it was found. Returns what could not be put back.
     pub fn close(self) -> Vec<String> {
-        Vec::new()
+        let (Lab::Machines(lab), Some(injector)) = (&self.lab, &self.linux) else {
+            return Vec::new();
+        };
+        info!("clearing the machines");
+        let cleared = lab.run(async {
+            lab.each(|machine| injector.sweep(machine)).await?;
+            lab.clear().await
+        });
+        let mut left = Vec::new();
+        left.extend(cleared.err().map(|error| format!("failed to clear the lab: {error}")));
+        if let Some(mut namespaces) = self.namespaces {
+            left.extend(namespaces.close().err().map(|error| error.to_string()));
+        }
+        left
     }
+}
+
+impl Namespaces {
+    /// Takes the lab of that name; makes it if it is not there.
+    fn open(settings: &NamespaceSettings, nodes: u32) -> Result<Self, Error> {
+        namespaces::possible().map_err(Error::failure)?;
+        let name = &settings.name;
+        let there = namespaces::names().map_err(Error::failure)?.contains(name);
+        if !there {
+            info!(lab = name, nodes, "bringing the lab up");
+            namespaces::up(settings, nodes).map_err(Error::failure)?;
+        }
+        let mut opened = Self { lock: None, brought_up: (!there).then(|| name.clone()) };
+        opened.lock = Some(namespaces::lock(name).map_err(Error::failure)?);
+        Ok(opened)
+    }
+
+    fn close(&mut self) -> Result<(), Error> {
+        self.lock = None;
+        match self.brought_up.take() {
+            Some(name) => namespaces::down(&name).map_err(Error::failure),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Namespaces {
+    /// Also where something failed or panicked before the lab's end.
+    fn drop(&mut self) {
+        if let Err(error) = self.close() {
+            warn!("failed to take the lab down: {error}");
+        }
+    }
+}
+
+/// The machines of a lab that is there; all of a cluster if it has no more than `nodes`.
+///
+/// # Errors
+/// If there is no such lab, it is simulated, or a machine cannot be reached.
+pub fn connect(settings: &LabSettings, nodes: u32) -> Result<MachineLab, Error> {
+    match settings {
+        LabSettings::Simulated(_) => {
+            Err(Error::usage("expected a lab of real machines, found `simulated`")
+                .hint("`--lab namespaces`, or `--lab ssh --node HOST ...`"))
+        }
+        LabSettings::Namespaces(settings) => {
+            namespaces::open(settings, nodes).map_err(Error::failure)
+        }
+        LabSettings::Ssh(settings) => {
+            let mut settings = settings.clone();
+            settings.nodes.truncate(nodes as usize);
+            ssh::open(&settings).map_err(Error::failure)
+        }
+    }
+}
+
+/// This executable, as it runs on the nodes.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn agent() -> Result<AgentBinary, Error> {
+    let path = std::env::current_exe().map_err(|error| {
+        Error::failure(format!("failed to find this program's own file: {error}"))
+    })?;
+    AgentBinary::new(&path, [AGENT]).map_err(|error| Error::write(&path, &error))
 }

@@ -1,5 +1,7 @@
 //! What makes faults real on one kind of lab.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 use crate::{Fault, FaultSpec};
@@ -50,4 +52,28 @@ pub trait Injector: Send + Sync {
     ///
     /// The schedule waits for the answer, so it should not take longer than it must.
     async fn observe(&self, fault: &Fault, gone: bool, also: &[&Fault]) -> Option<Observation>;
+}
+
+/// For who must have the injector after the nemesis, too.
+#[async_trait]
+impl<I: Injector + ?Sized> Injector for Arc<I> {
+    fn can(&self, spec: &FaultSpec) -> Result<(), String> {
+        self.as_ref().can(spec)
+    }
+
+    fn outlives_controller(&self) -> bool {
+        self.as_ref().outlives_controller()
+    }
+
+    async fn apply(&self, number: u32, fault: &Fault) -> Result<(), String> {
+        self.as_ref().apply(number, fault).await
+    }
+
+    async fn undo(&self, number: u32, fault: &Fault) -> Result<(), String> {
+        self.as_ref().undo(number, fault).await
+    }
+
+    async fn observe(&self, fault: &Fault, gone: bool, also: &[&Fault]) -> Option<Observation> {
+        self.as_ref().observe(fault, gone, also).await
+    }
 }

@@ -107,6 +107,11 @@ pub trait Store: Send + Sync {
     /// What it can do.
     fn capabilities(&self) -> Capabilities;
 
+    /// The kinds of labs that it can be put on, by name.
+    fn labs(&self) -> &'static [&'static str] {
+        &["namespaces", "ssh"]
+    }
+
     /// What it has on a machine: processes, ports, files. Nothing where it needs none.
     fn footprint(&self) -> Footprint {
         Footprint::default()

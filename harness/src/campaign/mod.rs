@@ -22,15 +22,15 @@
 //! override what the file says. A key that nobody knows is an error with a suggestion.
 
 mod duration;
+mod lab_settings;
 mod load;
 mod plan;
 mod settings;
 mod suggest;
 
 pub use duration::Duration;
+pub use lab_settings::LabSettings;
 pub use load::{FIRST_LOOK, Overrides, RUNS_MAX, load};
 pub use plan::{Campaign, OPERATIONS_MAX, TestPlan};
-pub use settings::{
-    Expectations, LabSettings, Named, PaceSettings, Scripted, TestSettings, Violation,
-};
+pub use settings::{Expectations, Named, PaceSettings, Scripted, TestSettings, Violation};
 pub use suggest::nearest;

@@ -42,10 +42,16 @@ impl TestPlan {
     /// If a name or a setting is unknown, a figure is out of range, or the store cannot do what the
     /// workload or the nemesis needs.
     pub fn new(settings: &TestSettings, seed: u64) -> Result<Self, Error> {
-        check_ranges(settings)?;
-        check_lab(settings)?;
         let mut settings = settings.clone();
         settings.seeds = vec![seed];
+        // A cluster has the machines that it has.
+        if let LabSettings::Ssh(lab) = &settings.lab
+            && !lab.nodes.is_empty()
+        {
+            settings.nodes = settings.nodes.min(lab.nodes.len() as u32);
+        }
+        check_ranges(&settings)?;
+        check_lab(&settings)?;
         let store_settings = serde_json::Value::Object(settings.store.settings.clone());
         let store = perjury_stores::store(&settings.store.kind, store_settings, settings.nodes)
             .map_err(|error| {
@@ -183,8 +189,17 @@ fn check_name(name: &str) -> Result<(), Error> {
 
 /// The lab's figures, before anything starts.
 fn check_lab(settings: &TestSettings) -> Result<(), Error> {
-    let LabSettings::Simulated(lab) = &settings.lab;
     let refuse = |problem: String| refused(settings, &problem);
+    let lab = match &settings.lab {
+        LabSettings::Simulated(lab) => lab,
+        LabSettings::Namespaces(_) => return Ok(()),
+        LabSettings::Ssh(lab) if lab.nodes.is_empty() => {
+            let problem = "expected the lab `ssh` to list its `nodes`, found none";
+            return Err(refuse(problem.to_owned())
+                .hint("`--lab ssh --node db1.example --node db2.example`, or `nodes` in `lab`"));
+        }
+        LabSettings::Ssh(_) => return Ok(()),
+    };
     lab.network.check().map_err(refuse)?;
     lab.network.link_latencies(settings.nodes).map_err(refuse)?;
     let (min_us, max_us) = (lab.disk.sync_min_us, lab.disk.sync_max_us);
@@ -206,6 +221,13 @@ fn check_fit(
     workload: &dyn Workload,
     schedule: &Schedule,
 ) -> Result<(), Error> {
+    let lab = settings.lab.name();
+    if !store.labs().contains(&lab) {
+        let (store, labs) = (store.name(), store.labs().join(" or "));
+        let problem = format!("the store `{store}` lives on the lab {labs}, found `{lab}`");
+        return Err(refused(settings, &problem)
+            .hint("`lab = \"namespaces\"` in the test, or `--lab namespaces`, for example"));
+    }
     let offers = store.capabilities();
     let needs = workload.needs();
     let missing: Vec<_> = needs.difference(&offers.functions).copied().collect();

@@ -1,12 +1,10 @@
 //! One test, as a campaign file states it.
 
 use perjury_checkers::{AnomalyKind, Model};
-use perjury_lab::simulated;
 use perjury_nemesis::{FaultSpec, Pace, Schedule, ScriptedFault};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::Duration;
+use super::{Duration, LabSettings};
 
 /// A name, or a table with the name as `kind` and settings beside it: how a store or a workload is
 /// chosen.
@@ -38,29 +36,6 @@ impl<'de> Deserialize<'de> for Named {
                 "expected a name or a table with a `kind`, found {other}"
             ))),
         }
-    }
-}
-
-/// Where the nodes of a test live.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "kind")]
-pub enum LabSettings {
-    /// In this process, in virtual time.
-    Simulated(simulated::Settings),
-}
-
-impl LabSettings {
-    /// The name in files and reports.
-    pub fn name(&self) -> &'static str {
-        match self {
-            LabSettings::Simulated(_) => "simulated",
-        }
-    }
-}
-
-impl Default for LabSettings {
-    fn default() -> Self {
-        LabSettings::Simulated(simulated::Settings::default())
     }
 }
 
@@ -160,7 +135,7 @@ pub struct TestSettings {
     #[serde(default = "register", deserialize_with = "workload")]
     pub workload: Named,
     /// Where the nodes live.
-    #[serde(default, deserialize_with = "lab")]
+    #[serde(default)]
     pub lab: LabSettings,
     /// Faults to choose from.
     #[serde(default)]
@@ -242,23 +217,12 @@ impl TestSettings {
 }
 
 /// A table without a `kind` is of the default one: there is no need to name it.
-fn of_kind<'de, T: DeserializeOwned, D: Deserializer<'de>>(
-    default: &str,
-    deserializer: D,
-) -> Result<T, D::Error> {
+fn workload<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Named, D::Error> {
     let mut value = serde_json::Value::deserialize(deserializer)?;
     if let Some(table) = value.as_object_mut() {
-        table.entry("kind").or_insert_with(|| default.into());
+        table.entry("kind").or_insert_with(|| "register".into());
     }
-    T::deserialize(value).map_err(serde::de::Error::custom)
-}
-
-fn lab<'de, D: Deserializer<'de>>(deserializer: D) -> Result<LabSettings, D::Error> {
-    of_kind("simulated", deserializer)
-}
-
-fn workload<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Named, D::Error> {
-    of_kind("register", deserializer)
+    Named::deserialize(value).map_err(serde::de::Error::custom)
 }
 
 fn register() -> Named {

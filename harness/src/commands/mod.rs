@@ -3,6 +3,8 @@
 mod check;
 mod colors;
 mod completions;
+mod lab;
+mod lab_flags;
 mod list;
 mod replay;
 mod report;
@@ -47,7 +49,15 @@ enum Command {
     Report(report::Report),
     Replay(replay::Replay),
     List(list::List),
+    Lab(lab::Lab),
     Completions(completions::Completions),
+    /// What Perjury runs on nodes by itself
+    #[command(hide = true)]
+    Agent {
+        /// What to do, and how
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
 }
 
 /// Runs the command with the process's arguments.
@@ -68,7 +78,9 @@ pub fn main() -> ExitCode {
         Command::Report(command) => command.execute(),
         Command::Replay(command) => command.execute(),
         Command::List(command) => command.execute(),
+        Command::Lab(command) => command.execute(),
         Command::Completions(command) => command.execute(),
+        Command::Agent { arguments } => return perjury_nemesis::agent::main(arguments),
     };
     ExitCode::from(outcome.unwrap_or_else(|error| {
         complain(&error);

@@ -36,6 +36,14 @@ impl Replay {
         let real = named.path().canonicalize().unwrap_or_else(|_| named.path().to_owned());
         let folder = RunFolder::open(&real)?;
         let test = folder.read_test()?;
+        if !test.test.lab.is_simulated() {
+            return Err(Error::usage(format!(
+                "expected a run of the simulated lab, found one of the lab `{}`: real machines do \
+                 nothing twice in the same way",
+                test.test.lab.name()
+            ))
+            .hint("`perjury run` with the settings of its report runs the test again"));
+        }
         let plan = TestPlan::new(&test.test, test.seed)?;
         let runs = self.runs.unwrap_or_else(|| runs_beside(&folder, &test.test.name));
         let before: Option<Results> = read_json(&folder.results()).ok();

@@ -15,6 +15,7 @@ use perjury_reports::{CampaignFacts, CampaignRow, campaign_page};
 use serde::Serialize;
 
 use super::colors::Colors;
+use super::lab_flags::LabFlags;
 use super::{complain, print_verdict, table};
 use crate::campaign::{Campaign, FIRST_LOOK, Overrides, RUNS_MAX, TestPlan, load};
 use crate::controller;
@@ -48,6 +49,8 @@ pub(super) struct Run {
     /// Number of nodes
     #[arg(long, value_name = "N")]
     nodes: Option<u32>,
+    #[command(flatten)]
+    lab: LabFlags,
     /// Number of client threads
     #[arg(long, value_name = "N")]
     concurrency: Option<u32>,
@@ -171,6 +174,9 @@ impl Run {
         if let Some(nodes) = self.nodes {
             add("nodes", nodes.into());
         }
+        if let Some(lab) = self.lab.setting()? {
+            add("lab", lab);
+        }
         if let Some(concurrency) = self.concurrency {
             add("concurrency", concurrency.into());
         }
@@ -198,6 +204,9 @@ impl Run {
     fn run_all(&self, plans: &[TestPlan], interrupt: &Interrupt) -> Vec<Row> {
         let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let jobs = self.jobs.map_or(processors, NonZeroUsize::get).min(plans.len()).min(JOBS_MAX);
+        // Real machines are one lab, and their load must not slow each other.
+        let real = plans.iter().any(|plan| !plan.settings.lab.is_simulated());
+        let jobs = if real { 1 } else { jobs };
         let progress = Progress::new(plans.len(), self.json);
         let next = AtomicUsize::new(0);
         let rows: Mutex<Vec<(usize, Row)>> = Mutex::default();

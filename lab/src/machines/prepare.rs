@@ -11,11 +11,11 @@ const FOLDERS: &str = r#"mkdir -p "$@" && chmod 755 "$@""#;
 
 const DAEMONS: &str = r#"cd "$1" 2>/dev/null && ls | sed -n 's/\.process$//p'; exit 0"#;
 
-/// The folder above may hold what is not a machine's, such as labs that this machine has made.
-const REMOVE: &str = r#"root=$1
-shift
-rm -rf --one-file-system "$@" "$root"/agent-* || exit 1
-rmdir "$root" 2>/dev/null || true"#;
+const REMOVE: &str = r#"rm -rf --one-file-system "$@""#;
+
+/// The folder itself may hold what is not a machine's, such as labs that this machine has made.
+const REMOVE_AGENTS: &str = r#"rm -f "$1"/agent-* || exit 1
+rmdir "$1" 2>/dev/null || true"#;
 
 impl MachineLab {
     /// Makes every machine ready for a run, all at once: looks whether it can be used, makes our
@@ -40,11 +40,20 @@ impl MachineLab {
         Ok(facts)
     }
 
-    /// Takes everything of ours away from every machine, all at once: our daemons are killed, the
-    /// volume and our folders are removed. Harmless where there is nothing.
+    /// Takes what a run leaves away from every machine, all at once: our daemons are killed, the
+    /// volume and our folders are removed. Programs of ours stay, for the next run. Harmless where
+    /// there is nothing.
     ///
     /// # Errors
     /// If a machine cannot be reached, or something cannot be removed.
+    pub async fn reset(&self) -> Result<(), RemoteError> {
+        self.each(Machine::reset).await.map(|_| ())
+    }
+
+    /// Takes everything of ours away from every machine, all at once.
+    ///
+    /// # Errors
+    /// As [`MachineLab::reset`].
     pub async fn clear(&self) -> Result<(), RemoteError> {
         self.each(Machine::clear).await.map(|_| ())
     }
@@ -57,14 +66,20 @@ impl Machine {
         self.make_volume(volume_mib).await.map(|_| ())
     }
 
-    async fn clear(&self) -> Result<(), RemoteError> {
+    async fn reset(&self) -> Result<(), RemoteError> {
         self.thaw_volume().await?;
         let daemons = Command::script(DAEMONS).argument(layout::RUN).as_root();
         for daemon in self.run(&daemons).await?.lines() {
             self.signal_daemon(daemon, Signal::Kill).await?;
         }
         self.remove_volume().await?;
-        let folders = [layout::ROOT, layout::DATA, layout::RUN, layout::LOG];
+        let folders = [layout::DATA, layout::RUN, layout::LOG];
         self.run(&Command::script(REMOVE).arguments(folders).as_root()).await.map(|_| ())
+    }
+
+    async fn clear(&self) -> Result<(), RemoteError> {
+        self.reset().await?;
+        let remove = Command::script(REMOVE_AGENTS).argument(layout::ROOT).as_root();
+        self.run(&remove).await.map(|_| ())
     }
 }

@@ -47,6 +47,22 @@ impl Ability {
         self.fact(name) == "yes"
     }
 
+    /// Names its kernel as long as it runs.
+    pub(super) fn boot_id(&self) -> &str {
+        self.fact("boot-id")
+    }
+
+    /// Whether the clock of single processes can be set.
+    pub(super) fn vdso(&self) -> Result<(), String> {
+        match self.fact("architecture") {
+            "x86_64" => Ok(()),
+            other => Err(format!(
+                "shares its kernel with others, and the clock of single processes is set on x86_64 \
+                 and not on {other}; use machines of their own"
+            )),
+        }
+    }
+
     /// With what packets are dropped.
     pub(super) fn firewall(&self) -> Option<Firewall> {
         if self.works("nft") {

@@ -145,6 +145,10 @@ impl Store for ReplicaStore {
         text
     }
 
+    fn labs(&self) -> &'static [&'static str] {
+        &["simulated"]
+    }
+
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             functions: ["read", "write", "cas", "inspect"].into(),
