@@ -286,6 +286,19 @@ fn an_operator_moves_the_lead_and_takes_members_out_and_in() {
         // A member that was never away keeps what it has.
         store.add_member(lab, third).await.expect("it is one");
         setup.ready().await;
+
+        // One that cannot read its log is replaced, too.
+        setup.signal(first, Signal::Kill).await;
+        setup
+            .said(
+                first,
+                "for log in /var/lib/perjury/data/etcd/member/wal/*.wal; do
+            head -c 512 /dev/zero | dd of=\"$log\" conv=notrunc bs=512 2>/dev/null; done",
+            )
+            .await;
+        store.recover(lab).await.expect("a majority agrees");
+        setup.ready().await;
+        assert_eq!(found(&client.invoke(&[MicroOp::inspect(KEY)]).await).0, Reading::Value(2));
         assert_eq!(found(&newcomer.invoke(&[MicroOp::read(KEY)]).await).0, Reading::Value(2));
     });
 }
