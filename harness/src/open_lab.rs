@@ -67,10 +67,10 @@ impl OpenLab {
         let agent = agent()?;
         let footprint = plan.store.footprint();
         let prepared = lab.run(async {
-            let injector = LinuxInjector::open(lab.clone(), footprint, agent).await?;
-            lab.each(|machine| injector.sweep(machine)).await?;
             lab.reset().await?;
             lab.prepare(VOLUME_MIB).await?;
+            let injector = LinuxInjector::open(lab.clone(), footprint, agent).await?;
+            lab.each(|machine| injector.sweep(machine)).await?;
             Ok::<_, RemoteError>(Arc::new(injector))
         });
         let linux = prepared.map_err(Error::failure)?;
@@ -118,10 +118,11 @@ impl OpenLab {
             return Vec::new();
         };
         info!("clearing the machines");
-        let cleared = lab.run(async {
-            lab.each(|machine| injector.sweep(machine)).await?;
-            lab.clear().await
-        });
+        // A machine that is gone keeps no other from being cleared.
+        let cleared = lab.run(lab.each(|machine| async {
+            injector.sweep(machine).await?;
+            machine.clear().await
+        }));
         let mut left = Vec::new();
         left.extend(cleared.err().map(|error| format!("failed to clear the lab: {error}")));
         if let Some(mut namespaces) = self.namespaces {

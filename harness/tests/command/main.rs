@@ -6,6 +6,8 @@ mod determinism;
 mod first_look;
 #[cfg(unix)]
 mod killed;
+#[path = "../place/mod.rs"]
+mod place;
 mod support;
 #[cfg(unix)]
 mod verdict;

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::lab::Lab;
-use crate::support::Called;
+use crate::place::Called;
 
 const ETCD: &str = r#"
 [[test]]

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use perjury_lab::namespaces::{self, LabStatus};
 
-use crate::support::{Called, Place};
+use crate::place::{Called, Place};
 
 /// One lab at a time: two cores have enough to do.
 static TURN: Mutex<()> = Mutex::new(());
@@ -93,7 +93,7 @@ impl Lab {
         assert!(!tables.contains("perjury"), "{node}: {tables}");
         let rest = self.on(node, "ls -A /var/lib/perjury 2>/dev/null || true");
         assert_eq!(rest, "", "{node}: files are left");
-        let mounts = self.on(node, "grep -c /var/lib/perjury /proc/mounts || true");
+        let mounts = self.on(node, "grep -c ' /var/lib/perjury/data' /proc/mounts || true");
         assert_eq!(mounts, "0", "{node}: mounts are left");
         let processes = self.on(node, "ps -e -o comm=");
         for left in ["etcd", "redis-server", "postgres", "agent"] {

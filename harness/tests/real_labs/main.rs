@@ -4,5 +4,5 @@
 mod bad_labs;
 mod faults;
 mod lab;
-#[path = "../command/support.rs"]
-mod support;
+#[path = "../place/mod.rs"]
+mod place;

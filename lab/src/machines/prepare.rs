@@ -77,7 +77,11 @@ impl Machine {
         self.run(&Command::script(REMOVE).arguments(folders).as_root()).await.map(|_| ())
     }
 
-    async fn clear(&self) -> Result<(), RemoteError> {
+    /// Takes everything of ours away. Harmless where there is nothing.
+    ///
+    /// # Errors
+    /// If it cannot be reached, or something cannot be removed.
+    pub async fn clear(&self) -> Result<(), RemoteError> {
         self.reset().await?;
         let remove = Command::script(REMOVE_AGENTS).argument(layout::ROOT).as_root();
         self.run(&remove).await.map(|_| ())
