@@ -147,7 +147,7 @@ fn draw_harm(kind: DiskKind, rng: &mut Pcg64) -> DiskHarm {
     match kind {
         DiskKind::Full => DiskHarm::Full,
         DiskKind::Slow => {
-            let stall_ms = 50 << rng.random_range(0..5);
+            let stall_ms = 200 << rng.random_range(0..3);
             // Busy from a half to nine tenths of the time.
             DiskHarm::Slow { stall_ms, every_ms: stall_ms * rng.random_range(11..=20) / 10 }
         }

@@ -31,9 +31,19 @@ const FAULTS: &[&str] = &[
     "lossy@minority",
     "corrupt@n3",
     "bandwidth@n1",
+    "crash@minority",
+    "disk:full@n2",
+    "disk:slow@n4",
+    "disk:read-only@minority",
+    "disk:error@n5",
+    "disk:bit-flip@n1",
+    "disk:truncate@n3",
 ];
 
 const NODES: u32 = 5;
+
+/// Small, so that filling it takes no time.
+const VOLUME_MIB: u32 = 32;
 
 /// Until the witnesses show just these faults, and no others.
 async fn shows(bed: &MachinesBed, faults: &[&Fault], usual: &Look) -> Result<(), String> {
@@ -162,6 +172,7 @@ impl Drop for Namespaces {
 fn namespaces() {
     let Some(host) = Namespaces::up() else { return };
     let lab = host.open();
+    lab.run(lab.prepare(VOLUME_MIB)).expect("the machines are good");
     let _in_use = MachinesInUse::new(lab);
     a_partition_by_port_leaves_other_ports();
     every_fault_has_its_effect_and_an_end();

@@ -28,7 +28,8 @@ state() {
         options=$(mounted 4)
         case $(cat "$data/.volume" 2>&1),$options, in
         *'Input/output error',*) echo shut-down ;;
-        *,ro,*) echo read-only ;;
+        # The latter is what kernels since 6.15 say after an error.
+        *,ro,* | *,emergency_ro,*) echo read-only ;;
         *) echo mounted ;;
         esac
     elif [ -f "$image" ]; then

@@ -10,6 +10,7 @@
 //! probe    sends packets to listeners                     witness  a store for tests
 //! clock    shows processes another time                  clock-look, clock-reset
 //! link     impairs what this machine sends            link-reset
+//! stall    has a file system hang                      stall-look
 //! machine-clock  sets the machine's clock                machine-clock-reset
 //! ```
 //!
@@ -23,6 +24,7 @@ mod listen;
 mod packet;
 mod probe;
 mod processes;
+mod stall;
 mod stop;
 mod witness;
 
@@ -35,6 +37,7 @@ pub(crate) use clock::{ClockLook, ClockSeen, MachineClock, ProcessClock, Restore
 pub(crate) use link::{Impairment, LinkFault, Links};
 pub(crate) use listen::{Heard, HeardFlow, Listen, Question};
 pub(crate) use probe::{Probe, ProbeTarget, Probed};
+pub(crate) use stall::{Stall, StallLook, Stalled};
 pub use witness::{HeardPeer, Testimony, Witness, ask_witness};
 
 /// Exit status of a call that is none.
@@ -65,6 +68,8 @@ pub fn main(arguments: impl IntoIterator<Item = String>) -> ExitCode {
         }
         "link" => read(order).and_then(|order: Links| link::impair(&order)),
         "link-reset" => link::reset(),
+        "stall" => read(order).and_then(|order: Stall| stall::stall(&order)),
+        "stall-look" => read(order).and_then(|order: StallLook| answer(&stall::look(&order)?)),
         "witness" => read(order).and_then(|order: Witness| witness::witness(&order)),
         _ => {
             eprintln!("expected `COMMAND ORDER`, found `{}`", arguments.join(" "));

@@ -1,15 +1,6 @@
 //! What can be done on a machine, and what it lacks.
 
-use std::collections::BTreeMap;
-
-use perjury_lab::machines::Machine;
-use perjury_lab::remote::{Command, RemoteError};
-
-/// What a machine said about itself.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Ability {
-    facts: BTreeMap<String, String>,
-}
+use perjury_lab::machines::Facts;
 
 /// How packets of other nodes are dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,97 +9,124 @@ pub(super) enum Firewall {
     Iptables,
 }
 
-/// A line for each fact. What is tried is taken back at once.
-const ASK: &str = r#"
-say() { echo "$1 $2"; }
-works() { if "$@" >/dev/null 2>&1; then echo yes; else echo no; fi; }
-say architecture "$(uname -m)"
-say boot-id "$(cat /proc/sys/kernel/random/boot_id)"
-say nft "$(works nft list tables)"
-say iptables "$(works iptables -w -S INPUT)"
-say ip6tables "$(works ip6tables -w -S INPUT)"
-netem=$(works tc qdisc add dev lo root handle 7e57: netem delay 0)
-if [ "$netem" = yes ]; then tc qdisc del dev lo root; fi
-say netem "$netem"
-iptables -w -N PERJURY_TRY 2>/dev/null
-say queue "$(works iptables -w -A PERJURY_TRY -j NFQUEUE --queue-num 4707 --queue-bypass)"
-iptables -w -F PERJURY_TRY 2>/dev/null && iptables -w -X PERJURY_TRY
-exit 0
-"#;
-
-impl Ability {
-    pub(super) async fn of(machine: &Machine) -> Result<Self, RemoteError> {
-        Ok(Self::read(&machine.run(&Command::script(ASK).as_root()).await?))
+/// With what a machine drops packets.
+pub(super) fn firewall(facts: &Facts) -> Option<Firewall> {
+    match (&facts.nft, &facts.iptables) {
+        (Ok(()), _) => Some(Firewall::Nft),
+        (_, Ok(())) => Some(Firewall::Iptables),
+        _ => None,
     }
+}
 
-    fn read(said: &str) -> Self {
-        let facts = said.lines().filter_map(|line| line.split_once(' '));
-        Self { facts: facts.map(|(name, fact)| (name.to_owned(), fact.to_owned())).collect() }
-    }
-
-    fn fact(&self, name: &str) -> &str {
-        self.facts.get(name).map_or("", String::as_str)
-    }
-
-    fn works(&self, name: &str) -> bool {
-        self.fact(name) == "yes"
-    }
-
-    /// Names its kernel as long as it runs.
-    pub(super) fn boot_id(&self) -> &str {
-        self.fact("boot-id")
-    }
-
-    /// Whether the clock of single processes can be set.
-    pub(super) fn vdso(&self) -> Result<(), String> {
-        match self.fact("architecture") {
-            "x86_64" => Ok(()),
-            other => Err(format!(
-                "shares its kernel with others, and the clock of single processes is set on x86_64 \
-                 and not on {other}; use machines of their own"
-            )),
+/// Whether it can drop what comes from other nodes.
+pub(super) fn partition(facts: &Facts) -> Result<(), String> {
+    match (firewall(facts), &facts.nft) {
+        (None, Err(reason)) => {
+            Err(format!("has neither a working nft nor iptables ({reason}); install nftables"))
         }
+        _ => Ok(()),
     }
+}
 
-    /// With what packets are dropped.
-    pub(super) fn firewall(&self) -> Option<Firewall> {
-        if self.works("nft") {
-            return Some(Firewall::Nft);
-        }
-        let both = self.works("iptables") && self.works("ip6tables");
-        both.then_some(Firewall::Iptables)
+/// Whether it can impair what it sends.
+pub(super) fn impair(facts: &Facts) -> Result<(), String> {
+    match (&facts.netem, &facts.nfqueue) {
+        (Err(netem), Err(queue)) => Err(format!(
+            "has neither `tc netem` ({netem}) nor an iptables with NFQUEUE ({queue}); install \
+             iproute2 and iptables, or a kernel that has one of the two"
+        )),
+        _ => Ok(()),
     }
+}
 
-    /// Whether it can drop what comes from other nodes.
-    pub(super) fn partition(&self) -> Result<(), String> {
-        match self.firewall() {
-            Some(_) => Ok(()),
-            None => Err("has neither a working nft nor iptables; install nftables".to_owned()),
-        }
+/// Whether its clock can be wrong: as a whole where nobody shares it, else for single processes.
+pub(super) fn clock(facts: &Facts) -> Result<(), String> {
+    match &facts.shares_kernel_with {
+        Some(with) if facts.architecture != "x86_64" => Err(format!(
+            "shares its kernel with {with}, and the clock of single processes is set on x86_64 and \
+             not on {}; use machines of their own",
+            facts.architecture
+        )),
+        _ => Ok(()),
     }
+}
 
-    /// Whether it can impair what it sends.
-    pub(super) fn impair(&self) -> Result<(), String> {
-        if self.works("netem") || self.works("queue") {
-            return Ok(());
-        }
-        Err("has neither `tc netem` nor an iptables with NFQUEUE; install iproute2 and iptables, \
-             or a kernel with one of the two"
-            .to_owned())
-    }
+/// Whether it can have a volume that faults can be made on.
+pub(super) fn volume(facts: &Facts) -> Result<(), String> {
+    let volume = facts.loop_devices.as_ref();
+    volume.copied().map_err(|reason| {
+        format!("can have no volume for the data ({reason}); it needs loop devices and e2fsprogs")
+    })
+}
+
+/// Whether that volume can lose its power.
+pub(super) fn shutdown(facts: &Facts) -> Result<(), String> {
+    volume(facts)?;
+    let shutdown = facts.shutdown.as_ref();
+    shutdown
+        .copied()
+        .map_err(|reason| format!("cannot shut a file system down ({reason}); install xfsprogs"))
+}
+
+/// Whether that volume can be frozen.
+pub(super) fn freeze(facts: &Facts) -> Result<(), String> {
+    volume(facts)?;
+    let freeze = facts.freeze.as_ref();
+    freeze
+        .copied()
+        .map_err(|reason| format!("cannot freeze a file system ({reason}); install util-linux"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn facts() -> Facts {
+        Facts {
+            boot_id: "one".to_owned(),
+            shares_kernel_with: Some("n1".to_owned()),
+            kernel: "6.1".to_owned(),
+            architecture: "x86_64".to_owned(),
+            package_manager: None,
+            free_mib: 1,
+            clock_source: "tsc".to_owned(),
+            clock_offset: None,
+            time_service: None,
+            cgroup_version: 2,
+            cgroup_controllers: [].into(),
+            nft: Ok(()),
+            iptables: Err("not tried".to_owned()),
+            netem: Ok(()),
+            nfqueue: Err("not tried".to_owned()),
+            loop_devices: Ok(()),
+            shutdown: Ok(()),
+            freeze: Ok(()),
+        }
+    }
+
     #[test]
-    fn the_firewall_that_works_is_used_and_none_is_a_reason() {
-        let firewall = |said| Ability::read(said).firewall();
-        assert_eq!(firewall("nft yes\niptables yes\nip6tables yes\n"), Some(Firewall::Nft));
-        assert_eq!(firewall("nft no\niptables yes\nip6tables yes\n"), Some(Firewall::Iptables));
-        assert_eq!(firewall("nft no\niptables yes\nip6tables no\n"), None);
-        let reason = Ability::read("").partition().expect_err("it has nothing");
-        assert!(reason.contains("install nftables"), "{reason}");
+    fn a_machine_that_has_all_can_do_all() {
+        for can in [partition, impair, clock, volume, shutdown, freeze] {
+            can(&facts()).expect("it has all");
+        }
+    }
+
+    #[test]
+    fn what_a_machine_lacks_is_told_with_the_remedy() {
+        let no = || Err("it is not here".to_owned());
+        let reason = |can: fn(&Facts) -> Result<(), String>, facts: &Facts| {
+            can(facts).expect_err("it lacks something")
+        };
+        let bare = Facts { nft: no(), netem: no(), nfqueue: no(), loop_devices: no(), ..facts() };
+        assert!(reason(partition, &bare).contains("(it is not here); install nftables"));
+        assert!(reason(impair, &bare).contains("install iproute2 and iptables"));
+        for can in [volume, shutdown, freeze] {
+            assert!(reason(can, &bare).contains("can have no volume for the data"));
+        }
+        let arm = Facts { architecture: "aarch64".to_owned(), ..facts() };
+        assert!(reason(clock, &arm).contains("shares its kernel with n1"));
+        clock(&Facts { shares_kernel_with: None, ..arm }).expect("its clock is its own");
+        let other = Facts { nft: no(), iptables: Ok(()), ..facts() };
+        assert_eq!(firewall(&other), Some(Firewall::Iptables));
     }
 }

@@ -33,25 +33,14 @@ fn truth_file() -> String {
 impl LinuxInjector {
     /// The kernels that a machine does not have for itself: ours, and those of the others.
     fn kernels_but_of(&self, node: NodeId) -> BTreeSet<String> {
-        let others = self.abilities.iter().filter(|(other, _)| **other != node);
-        let others = others.map(|(_, ability)| ability.boot_id().to_owned());
+        let others = self.facts.iter().filter(|(other, _)| **other != node);
+        let others = others.map(|(_, facts)| facts.boot_id.clone());
         others.chain([self.our_boot_id.clone()]).collect()
     }
 
     /// Whether nobody else goes by a machine's clock.
     fn owns_kernel(&self, node: NodeId) -> bool {
-        let own = self.abilities[&node].boot_id();
-        !own.is_empty() && !self.kernels_but_of(node).contains(own)
-    }
-
-    /// Whether clocks can be wrong on every machine.
-    pub(super) fn can_disturb_clocks(&self) -> Result<(), String> {
-        for (&node, ability) in &self.abilities {
-            if !self.owns_kernel(node) {
-                ability.vdso().map_err(|reason| format!("{node} {reason}"))?;
-            }
-        }
-        Ok(())
+        self.facts[&node].shares_kernel_with.is_none()
     }
 
     fn process_files(&self) -> Vec<std::path::PathBuf> {
@@ -173,10 +162,13 @@ impl LinuxInjector {
         error: ClockFault,
     ) -> Result<(Vec<ClockSeen>, i64), String> {
         const SAMPLES: u32 = 8;
-        let (mut offsets_ns, mut tolerance_ns) = (Vec::new(), COMPARING_NS);
+        let usual = self.facts[&machine.node()].clock_offset;
+        let mut tolerance_ns = COMPARING_NS;
+        tolerance_ns += usual.map_or(0, |clock| clock.uncertainty_ns as i64);
+        let mut offsets_ns = Vec::new();
         for _ in 0..SAMPLES {
             let (lead_ns, error_ns) = lead_ns(machine).await.map_err(|error| error.to_string())?;
-            offsets_ns.push(lead_ns - self.usual_leads_ns[&machine.node()]);
+            offsets_ns.push(lead_ns - usual.map_or(0, |clock| clock.offset_ns));
             tolerance_ns = tolerance_ns.max(error_ns + COMPARING_NS);
             sleep(Duration::from_millis(look_ms(error) / u64::from(SAMPLES) + 1)).await;
         }
@@ -192,7 +184,7 @@ impl LinuxInjector {
 }
 
 /// By how much a machine's clock is ahead of ours, and how well that is known, in nanoseconds.
-pub(super) async fn lead_ns(machine: &Machine) -> Result<(i64, i64), RemoteError> {
+async fn lead_ns(machine: &Machine) -> Result<(i64, i64), RemoteError> {
     let now_ns = || {
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         since.map_or(0, |since| since.as_nanos() as i64)

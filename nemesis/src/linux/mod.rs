@@ -5,6 +5,7 @@
 //! slow, lossy, corrupt, bandwidth    tc netem or an agent, at the sender     links.rs
 //! kill, terminate, restart, pause    signals                                 processes.rs
 //! clock                              an agent                                clock.rs
+//! crash, disk                        the volume of the store's data          disk.rs
 //! ```
 //!
 //! What an injector does is found again by names on the machine (`perjury_7` for fault 7) and not by
@@ -20,6 +21,7 @@
 mod ability;
 mod binary;
 mod clock;
+mod disk;
 mod links;
 mod look;
 mod partition;
@@ -32,12 +34,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use futures::future::join_all;
 use perjury_history::NodeId;
-use perjury_lab::machines::{Footprint, Machine, MachineLab};
+use perjury_lab::machines::{Facts, Footprint, Machine, MachineLab};
 use perjury_lab::remote::RemoteError;
 
-use ability::Ability;
 pub use binary::AgentBinary;
 
+use crate::kind::DiskKind;
 use crate::{Fault, FaultKind, FaultSpec, Injector, Observation};
 
 /// Makes faults on machines that run Linux.
@@ -45,10 +47,8 @@ pub struct LinuxInjector {
     lab: MachineLab,
     footprint: Footprint,
     agent: AgentBinary,
-    abilities: BTreeMap<NodeId, Ability>,
+    facts: BTreeMap<NodeId, Facts>,
     our_boot_id: String,
-    /// By how much each machine's clock is ahead of ours by itself, in nanoseconds.
-    usual_leads_ns: BTreeMap<NodeId, i64>,
     /// Names the next look at links.
     next_token: AtomicU64,
 }
@@ -64,16 +64,8 @@ impl LinuxInjector {
         footprint: Footprint,
         agent: AgentBinary,
     ) -> Result<Self, RemoteError> {
-        let ready = lab.each(|machine| async {
-            agent.install(machine).await?;
-            let (lead_ns, _) = clock::lead_ns(machine).await?;
-            Ok::<_, RemoteError>((machine.node(), Ability::of(machine).await?, lead_ns))
-        });
-        let (mut abilities, mut usual_leads_ns) = (BTreeMap::new(), BTreeMap::new());
-        for (node, ability, lead_ns) in ready.await? {
-            abilities.insert(node, ability);
-            usual_leads_ns.insert(node, lead_ns);
-        }
+        lab.each(|machine| agent.install(machine)).await?;
+        let facts = lab.nodes().into_iter().zip(lab.facts().await?).collect();
         // Elsewhere than on Linux there is no such file, and no machine with the same kernel.
         let our_boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
         let our_boot_id = our_boot_id.map_or_else(|_| "none".to_owned(), |it| it.trim().to_owned());
@@ -81,7 +73,7 @@ impl LinuxInjector {
         let first = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         let first = first.map_or(0, |since| since.as_nanos() as u64);
         let next_token = AtomicU64::new(first);
-        Ok(Self { lab, footprint, agent, abilities, our_boot_id, usual_leads_ns, next_token })
+        Ok(Self { lab, footprint, agent, facts, our_boot_id, next_token })
     }
 
     fn machines(&self, nodes: &[NodeId]) -> Vec<&Machine> {
@@ -103,10 +95,10 @@ impl LinuxInjector {
     }
 
     /// The first reason why one of the machines cannot.
-    fn all_can(&self, can: impl Fn(&Ability) -> Result<(), String>) -> Result<(), String> {
-        self.abilities.iter().try_for_each(|(node, ability)| {
-            can(ability).map_err(|reason| format!("{node} {reason}"))
-        })
+    fn all_can(&self, can: impl Fn(&Facts) -> Result<(), String>) -> Result<(), String> {
+        self.facts
+            .iter()
+            .try_for_each(|(node, facts)| can(facts).map_err(|reason| format!("{node} {reason}")))
     }
 }
 
@@ -121,11 +113,30 @@ fn hidden_by(fault: &Fault, also: &[&Fault]) -> bool {
 impl Injector for LinuxInjector {
     fn can(&self, spec: &FaultSpec) -> Result<(), String> {
         match spec.kind() {
-            FaultKind::Partition => self.all_can(Ability::partition),
+            FaultKind::Partition => self.all_can(ability::partition),
             FaultKind::Slow | FaultKind::Lossy | FaultKind::Corrupt | FaultKind::Bandwidth => {
-                self.all_can(Ability::impair)
+                self.all_can(ability::impair)
             }
-            FaultKind::Clock => self.can_disturb_clocks(),
+            FaultKind::Clock => self.all_can(ability::clock),
+            FaultKind::Crash => self.all_can(ability::shutdown),
+            FaultKind::Disk => {
+                let data_files = !self.footprint.data_files.is_empty();
+                let can = |harm| match harm {
+                    DiskKind::Full | DiskKind::ReadOnly => self.all_can(ability::volume),
+                    DiskKind::Error => self.all_can(ability::shutdown),
+                    DiskKind::Slow => self.all_can(ability::freeze),
+                    DiskKind::BitFlip | DiskKind::Truncate if data_files => {
+                        self.all_can(ability::volume)
+                    }
+                    DiskKind::BitFlip | DiskKind::Truncate => {
+                        Err("the store names no files to damage; take another store".to_owned())
+                    }
+                };
+                match spec {
+                    FaultSpec::Disk(Some(harm), _) => can(*harm),
+                    _ => DiskKind::ALL.into_iter().try_for_each(can),
+                }
+            }
             FaultKind::Kill
             | FaultKind::Terminate
             | FaultKind::Restart
@@ -147,6 +158,8 @@ impl Injector for LinuxInjector {
             | Fault::Terminate { .. }
             | Fault::Restart { .. }
             | Fault::Pause { .. } => self.stop_processes(fault).await,
+            Fault::Crash { .. } => self.crash(fault).await,
+            Fault::Disk { harm, .. } => self.harm_disks(fault, *harm).await,
             Fault::Clock { nodes, error } => self.disturb_clocks(nodes, *error).await,
             // The store's business.
             Fault::Promote { .. } | Fault::Membership { .. } => Ok(()),
@@ -162,6 +175,7 @@ impl Injector for LinuxInjector {
             | Fault::Corrupt { .. }
             | Fault::Bandwidth { .. } => self.restore_links(number, fault).await,
             Fault::Pause { nodes } => self.resume_processes(nodes).await,
+            Fault::Crash { .. } | Fault::Disk { .. } => self.mend_disks(fault).await,
             Fault::Clock { nodes, .. } => self.restore_clocks(nodes).await,
             _ => Ok(()),
         }
@@ -181,6 +195,8 @@ impl Injector for LinuxInjector {
             | Fault::Terminate { .. }
             | Fault::Restart { .. }
             | Fault::Pause { .. } => Some(self.look_at_processes(fault, gone).await),
+            Fault::Crash { .. } => Some(self.look_at_power(fault, gone).await),
+            Fault::Disk { harm, .. } => Some(self.look_at_disks(fault, *harm, gone).await),
             Fault::Clock { nodes, error } => self.look_at_clocks(nodes, *error, gone).await,
             _ => None,
         }

@@ -13,7 +13,7 @@ use perjury_lab::machines::Machine;
 use perjury_lab::remote::{Command, RemoteError};
 
 use super::LinuxInjector;
-use super::ability::Firewall;
+use super::ability::{Firewall, firewall};
 use crate::Fault;
 
 /// Removes what an iptables chain did, in both families, if it is there.
@@ -61,7 +61,7 @@ impl LinuxInjector {
         senders: &BTreeSet<IpAddr>,
         ports: &[u16],
     ) -> Result<(), RemoteError> {
-        match self.abilities[&machine.node()].firewall() {
+        match firewall(&self.facts[&machine.node()]) {
             Some(Firewall::Iptables) => {
                 self.drop_nothing(machine, number).await?;
                 let add = Command::script(IPTABLES_ADD).argument(chain(number));
@@ -84,7 +84,7 @@ impl LinuxInjector {
     }
 
     async fn drop_nothing(&self, machine: &Machine, number: u32) -> Result<(), RemoteError> {
-        let remove = match self.abilities[&machine.node()].firewall() {
+        let remove = match firewall(&self.facts[&machine.node()]) {
             Some(Firewall::Iptables) => Command::script(IPTABLES_REMOVE).argument(chain(number)),
             _ => Command::new("nft").arguments(["-f", "-"]).input(nft_remove(number)),
         };

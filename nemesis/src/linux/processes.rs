@@ -60,7 +60,11 @@ impl LinuxInjector {
         }
     }
 
-    async fn observe_processes(&self, nodes: &[NodeId], expected: DaemonState) -> Observation {
+    pub(super) async fn observe_processes(
+        &self,
+        nodes: &[NodeId],
+        expected: DaemonState,
+    ) -> Observation {
         let mut odd = Vec::new();
         for machine in self.machines(nodes) {
             for daemon in &self.footprint.daemons {

@@ -35,6 +35,7 @@ impl LinuxInjector {
         machine.signal_daemon(LISTENER, Signal::Kill).await?;
         self.restore_all_links(machine).await?;
         self.restore_clock(machine).await?;
-        self.signal_all(machine, Signal::Continue).await
+        self.signal_all(machine, Signal::Continue).await?;
+        self.mend_disk(machine).await
     }
 }
