@@ -27,11 +27,23 @@ pub enum AnomalyKind {
     TwoLeaders,
     /// Replicas hold different values after a quiet period.
     Divergence,
+    /// A read missed what was certainly there before it began.
+    StaleRead,
+    /// Something was found that nobody had written, or whose write had failed.
+    UnexpectedValue,
+    /// An element was found twice in one set.
+    DuplicateElement,
+    /// Two clients held a lock at once.
+    TwoHolders,
+    /// Two acquisitions of a lock brought the same token.
+    RepeatedToken,
+    /// A later acquisition of a lock brought a smaller token.
+    TokenOrder,
 }
 
 impl AnomalyKind {
     /// Every kind.
-    pub const ALL: [AnomalyKind; 8] = [
+    pub const ALL: [AnomalyKind; 14] = [
         AnomalyKind::Nonlinearizable,
         AnomalyKind::ReadYourWrites,
         AnomalyKind::MonotonicReads,
@@ -40,6 +52,12 @@ impl AnomalyKind {
         AnomalyKind::LostWrite,
         AnomalyKind::TwoLeaders,
         AnomalyKind::Divergence,
+        AnomalyKind::StaleRead,
+        AnomalyKind::UnexpectedValue,
+        AnomalyKind::DuplicateElement,
+        AnomalyKind::TwoHolders,
+        AnomalyKind::RepeatedToken,
+        AnomalyKind::TokenOrder,
     ];
 
     /// The name in campaign files, results and reports.
@@ -53,13 +71,19 @@ impl AnomalyKind {
             AnomalyKind::LostWrite => "lost-write",
             AnomalyKind::TwoLeaders => "two-leaders",
             AnomalyKind::Divergence => "divergence",
+            AnomalyKind::StaleRead => "stale-read",
+            AnomalyKind::UnexpectedValue => "unexpected-value",
+            AnomalyKind::DuplicateElement => "duplicate-element",
+            AnomalyKind::TwoHolders => "two-holders",
+            AnomalyKind::RepeatedToken => "repeated-token",
+            AnomalyKind::TokenOrder => "token-order",
         }
     }
 
     /// The model that it rules out.
     pub fn rules_out(self) -> Model {
         match self {
-            AnomalyKind::Nonlinearizable => Model::Linearizable,
+            AnomalyKind::Nonlinearizable | AnomalyKind::StaleRead => Model::Linearizable,
             AnomalyKind::ReadYourWrites => Model::ReadYourWrites,
             AnomalyKind::MonotonicReads => Model::MonotonicReads,
             AnomalyKind::MonotonicWrites => Model::MonotonicWrites,
@@ -67,6 +91,9 @@ impl AnomalyKind {
             AnomalyKind::LostWrite => Model::Durable,
             AnomalyKind::TwoLeaders => Model::SingleLeader,
             AnomalyKind::Divergence => Model::Convergent,
+            AnomalyKind::UnexpectedValue | AnomalyKind::DuplicateElement => Model::Integrity,
+            AnomalyKind::TwoHolders => Model::MutualExclusion,
+            AnomalyKind::RepeatedToken | AnomalyKind::TokenOrder => Model::Fencing,
         }
     }
 }

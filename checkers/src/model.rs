@@ -26,11 +26,19 @@ pub enum Model {
     SingleLeader,
     /// After a quiet period all replicas hold the same.
     Convergent,
+    /// What is found was put there: nothing that nobody wrote or whose write had failed, and
+    /// nothing twice.
+    Integrity,
+    /// At no time do two clients hold a lock (Dijkstra 1965).
+    MutualExclusion,
+    /// Each acquisition of a lock brings a larger token than all that were over before it began
+    /// (Burrows 2006, Kleppmann 2016).
+    Fencing,
 }
 
 impl Model {
     /// Every model that some checker decides.
-    pub const ALL: [Model; 8] = [
+    pub const ALL: [Model; 11] = [
         Model::Linearizable,
         Model::ReadYourWrites,
         Model::MonotonicReads,
@@ -39,6 +47,9 @@ impl Model {
         Model::Durable,
         Model::SingleLeader,
         Model::Convergent,
+        Model::Integrity,
+        Model::MutualExclusion,
+        Model::Fencing,
     ];
 
     /// The name in campaign files, results and reports.
@@ -52,6 +63,9 @@ impl Model {
             Model::Durable => "durable",
             Model::SingleLeader => "single-leader",
             Model::Convergent => "convergent",
+            Model::Integrity => "integrity",
+            Model::MutualExclusion => "mutual-exclusion",
+            Model::Fencing => "fencing",
         }
     }
 }

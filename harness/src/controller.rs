@@ -63,7 +63,7 @@ pub fn run(plan: &TestPlan, runs: &Path, interrupt: &Interrupt) -> Result<Run, E
             error!("{error}");
             error.hint(format!("see {}", folder.log().display()))
         };
-        let lab = OpenLab::open(plan).map_err(told)?;
+        let lab = OpenLab::open(plan, runs).map_err(told)?;
         let executed = execute(plan, &lab, &folder, interrupt);
         // From here on nothing can lose the verdict.
         let results = executed.map_err(told).and_then(|(history, mut circumstances)| {

@@ -25,6 +25,7 @@ pub mod controller;
 pub mod error;
 pub mod exit_code;
 pub mod expectation;
+pub mod heal;
 pub mod interpreter;
 pub mod interrupt;
 pub mod logs;

@@ -8,11 +8,14 @@ use perjury_lab::machines::{Footprint, VOLUME_MIB};
 use perjury_lab::namespaces::{self, LabLock, NamespaceSettings};
 use perjury_lab::remote::RemoteError;
 use perjury_lab::{Lab, MachineLab, SimulatedLab, ssh};
-use perjury_nemesis::{AgentBinary, Injector, Journal, LinuxInjector, SimulatedInjector};
+use perjury_nemesis::{
+    AgentBinary, Injector, Journal, JournalPlace, LinuxInjector, SimulatedInjector,
+};
 use tracing::{info, warn};
 
 use crate::campaign::{LabSettings, TestPlan};
 use crate::error::Error;
+use crate::heal::{Broken, broken_runs};
 use crate::logs::{self, NodeLog};
 use crate::run_folder::RunFolder;
 
@@ -34,8 +37,8 @@ pub struct OpenLab {
 struct Namespaces {
     /// Kept while the lab is used.
     lock: Option<LabLock>,
-    /// The name, if the lab was not there before: then it is not there afterwards.
-    brought_up: Option<String>,
+    /// A lab that was not there before is not there afterwards.
+    brought_up: bool,
 }
 
 impl OpenLab {
@@ -43,7 +46,7 @@ impl OpenLab {
     ///
     /// # Errors
     /// If it cannot be had, or a machine of it cannot be used.
-    pub fn open(plan: &TestPlan) -> Result<Self, Error> {
+    pub fn open(plan: &TestPlan, runs: &Path) -> Result<Self, Error> {
         let (settings, nodes) = (plan.settings.lab.clone(), plan.settings.nodes);
         if let LabSettings::Simulated(simulated) = &settings {
             let lab = SimulatedLab::new(nodes, simulated, plan.seed);
@@ -58,6 +61,7 @@ impl OpenLab {
             LabSettings::Namespaces(wanted) => Some(Namespaces::open(wanted, nodes)?),
             _ => None,
         };
+        heal_earlier_runs(&settings, runs);
         let lab = connect(&settings, nodes)?;
         info!("preparing the machines");
         let agent = agent()?;
@@ -89,8 +93,8 @@ impl OpenLab {
     /// # Errors
     /// If it cannot be written.
     pub fn journal(&self, path: &Path, footprint: &Footprint) -> Result<Journal, Error> {
-        let _ = (&self.settings, footprint);
-        Journal::create(path).map_err(Error::failure)
+        let lab = serde_json::to_value(&self.settings).map_err(Error::failure)?;
+        Journal::create(path, &JournalPlace::new(lab, footprint)).map_err(Error::failure)
     }
 
     /// Fetches what the nodes wrote, and what went wrong with that. `began` is when the record did.
@@ -132,21 +136,20 @@ impl Namespaces {
     fn open(settings: &NamespaceSettings, nodes: u32) -> Result<Self, Error> {
         namespaces::possible().map_err(Error::failure)?;
         let name = &settings.name;
-        let there = namespaces::names().map_err(Error::failure)?.contains(name);
-        if !there {
+        let brought_up = !namespaces::names().map_err(Error::failure)?.contains(name);
+        let lock = if brought_up {
             info!(lab = name, nodes, "bringing the lab up");
-            namespaces::up(settings, nodes).map_err(Error::failure)?;
-        }
-        let mut opened = Self { lock: None, brought_up: (!there).then(|| name.clone()) };
-        opened.lock = Some(namespaces::lock(name).map_err(Error::failure)?);
-        Ok(opened)
+            namespaces::up(settings, nodes)
+        } else {
+            namespaces::lock(name)
+        };
+        Ok(Self { lock: Some(lock.map_err(Error::failure)?), brought_up })
     }
 
     fn close(&mut self) -> Result<(), Error> {
-        self.lock = None;
-        match self.brought_up.take() {
-            Some(name) => namespaces::down(&name).map_err(Error::failure),
-            None => Ok(()),
+        match self.lock.take() {
+            Some(lock) if self.brought_up => lock.down().map_err(Error::failure),
+            _ => Ok(()),
         }
     }
 }
@@ -156,6 +159,25 @@ impl Drop for Namespaces {
     fn drop(&mut self) {
         if let Err(error) = self.close() {
             warn!("failed to take the lab down: {error}");
+        }
+    }
+}
+
+/// Takes back what runs that were killed left on this lab. What cannot be taken back so is swept
+/// away with the rest, so that a broken journal keeps nobody from a new run.
+fn heal_earlier_runs(settings: &LabSettings, runs: &Path) {
+    let here = |broken: &Broken| broken.lab().is_ok_and(|lab| lab == *settings);
+    let found = broken_runs(runs).unwrap_or_else(|error| {
+        warn!("{error}");
+        Vec::new()
+    });
+    for broken in found.iter().filter(|broken| here(broken)) {
+        info!(journal = %broken.journal.display(), "healing what an earlier run left");
+        match broken.heal() {
+            Ok(report) => report.failed.iter().for_each(|(_, fault, problem)| {
+                warn!("`{fault}` could not be undone: {problem}");
+            }),
+            Err(error) => warn!("{error}"),
         }
     }
 }

@@ -5,16 +5,16 @@ use std::error::Error;
 use std::time::Instant;
 
 use perjury_lab::machines::VOLUME_MIB;
-use perjury_lab::namespaces::{NamespaceError, NamespaceSettings, down, open, up};
+use perjury_lab::namespaces::{NamespaceError, NamespaceSettings, open, up};
 use perjury_lab::remote::Command;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let nodes = std::env::args().nth(1).map_or(Ok(50), |it| it.parse())?;
     let name = format!("example-{}", std::process::id());
     let settings = NamespaceSettings { name, ..NamespaceSettings::default() };
-    timed("up", || up(&settings, nodes))?;
+    let held = timed("up", || up(&settings, nodes))?;
     let measured = measure(&settings, nodes);
-    timed("down", || down(&settings.name))?;
+    timed("down", || held.down())?;
     Ok(measured?)
 }
 

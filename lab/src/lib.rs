@@ -1,10 +1,10 @@
 //! Where nodes live.
 //!
 //! A **lab** gives a store its nodes: somewhere to run, a network between them, disks and clocks,
-//! and handles by which a nemesis can break each of these and put it back. Today there is one, the
-//! [simulated lab](simulated): all machines in a single thread, in virtual time, where a minute
-//! takes about a second and the same seed gives the same run to the byte. Namespaces on this
-//! machine and SSH to a cluster become further variants of [`Lab`].
+//! and handles by which a nemesis can break each of these and put it back. In the
+//! [simulated lab](simulated) all machines are in a single thread, in virtual time: a minute takes
+//! about a second, and the same seed gives the same run to the byte. [Real machines](machines) are
+//! made of [namespaces] on this one, or are a cluster that is reached over [SSH](ssh).
 //!
 //! Whoever drives a run sees time only through a [`Clock`], so the same controller works in virtual
 //! and in real time.

@@ -23,6 +23,7 @@ pub mod agent;
 mod cluster;
 mod draw;
 mod fault;
+mod heal;
 mod injector;
 mod journal;
 mod kind;
@@ -37,8 +38,9 @@ mod target;
 
 pub use cluster::Cluster;
 pub use fault::{DiskHarm, Fault};
+pub use heal::{HealReport, heal_left_behind};
 pub use injector::{Injector, Observation};
-pub use journal::{Journal, JournalEntry, JournalError, JournalStage};
+pub use journal::{Journal, JournalEntry, JournalError, JournalPlace, JournalStage, LeftBehind};
 pub use kind::{ClockKind, DiskKind, FaultKind};
 pub use linux::{AgentBinary, LinuxInjector};
 pub use nemesis::{Nemesis, Record};

@@ -7,11 +7,17 @@ use perjury_checkers::{Analysis, Anomaly, AnomalyKind, Judgement, Model};
 use crate::{format, leadership};
 
 /// The kinds of anomaly, the most telling first.
-const MOST_TELLING_FIRST: [AnomalyKind; 8] = [
+const MOST_TELLING_FIRST: [AnomalyKind; 14] = [
     AnomalyKind::TwoLeaders,
     AnomalyKind::LostWrite,
+    AnomalyKind::RepeatedToken,
+    AnomalyKind::TokenOrder,
+    AnomalyKind::TwoHolders,
+    AnomalyKind::UnexpectedValue,
+    AnomalyKind::DuplicateElement,
     AnomalyKind::Divergence,
     AnomalyKind::Nonlinearizable,
+    AnomalyKind::StaleRead,
     AnomalyKind::ReadYourWrites,
     AnomalyKind::MonotonicReads,
     AnomalyKind::MonotonicWrites,
@@ -90,10 +96,16 @@ pub(crate) fn full_count(analysis: &Analysis, kind: AnomalyKind, listed: usize) 
         AnomalyKind::Nonlinearizable => measure(analysis, "nonlinearizable_keys"),
         AnomalyKind::Divergence => measure(analysis, "diverged_keys"),
         AnomalyKind::TwoLeaders => measure(analysis, "two_leader_pairs"),
+        AnomalyKind::StaleRead => measure(analysis, "stale_reads"),
+        AnomalyKind::UnexpectedValue => measure(analysis, "unexpected_values"),
+        AnomalyKind::DuplicateElement => measure(analysis, "duplicate_elements"),
+        AnomalyKind::TwoHolders => measure(analysis, "two_holders"),
+        AnomalyKind::RepeatedToken => measure(analysis, "repeated_tokens"),
         AnomalyKind::ReadYourWrites
         | AnomalyKind::MonotonicReads
         | AnomalyKind::MonotonicWrites
-        | AnomalyKind::WritesFollowReads => {
+        | AnomalyKind::WritesFollowReads
+        | AnomalyKind::TokenOrder => {
             measure(analysis, &format!("{}_violations", kind.name().replace('-', "_")))
         }
     };
@@ -108,7 +120,12 @@ fn violations(analysis: &Analysis, kinds: &[(AnomalyKind, Vec<&Anomaly>)]) -> St
         [first @ .., last] if !first.is_empty() => format!("{}, and {last}", first.join(", ")),
         _ => clauses.concat(),
     };
-    let others: Vec<_> = kinds[told.len()..].iter().map(|(kind, _)| kind.rules_out()).collect();
+    let mut others: Vec<Model> = Vec::new();
+    for model in kinds[told.len()..].iter().map(|(kind, _)| kind.rules_out()) {
+        if !others.contains(&model) {
+            others.push(model);
+        }
+    }
     if !others.is_empty() {
         sentence += &format!("; {} did not hold either", format::list(&others));
     }
@@ -166,6 +183,14 @@ fn clause(analysis: &Analysis, kind: AnomalyKind, anomalies: &[&Anomaly]) -> Str
         AnomalyKind::WritesFollowReads => {
             format!("a write was ordered before one that its session had read {times}")
         }
+        AnomalyKind::StaleRead => {
+            format!("{} missed what was there", format::counted(number, "read", "reads"))
+        }
+        AnomalyKind::UnexpectedValue => format!("what nobody had written was found {times}"),
+        AnomalyKind::DuplicateElement => format!("an element was found twice in its set {times}"),
+        AnomalyKind::TwoHolders => format!("two clients held a lock at once {times}"),
+        AnomalyKind::RepeatedToken => format!("a fencing token was given again {times}"),
+        AnomalyKind::TokenOrder => format!("a later fencing token was smaller {times}"),
     }
 }
 
@@ -180,6 +205,12 @@ pub(crate) fn title(kind: AnomalyKind) -> &'static str {
         AnomalyKind::MonotonicReads => "Reads that went back",
         AnomalyKind::MonotonicWrites => "Writes out of order",
         AnomalyKind::WritesFollowReads => "Writes before what they followed",
+        AnomalyKind::StaleRead => "Stale reads",
+        AnomalyKind::UnexpectedValue => "Values that nobody wrote",
+        AnomalyKind::DuplicateElement => "Elements found twice",
+        AnomalyKind::TwoHolders => "Two holders of a lock",
+        AnomalyKind::RepeatedToken => "Fencing tokens given again",
+        AnomalyKind::TokenOrder => "Fencing tokens out of order",
     }
 }
 
@@ -273,9 +304,10 @@ mod tests {
         let every = AnomalyKind::ALL.into_iter().map(|kind| anomaly(kind, Some(7))).collect();
         assert_eq!(
             summary_sentence(&analysis(&[], every)),
-            "Two nodes accepted writes as leader, 1 acknowledged write was lost, and replicas \
-             still disagreed after a quiet period on 1 key; linearizable, read-your-writes, \
-             monotonic-reads, monotonic-writes and writes-follow-reads did not hold either."
+            "Two nodes accepted writes as leader, 1 acknowledged write was lost, and a fencing \
+             token was given again once; fencing, mutual-exclusion, integrity, convergent, \
+             linearizable, read-your-writes, monotonic-reads, monotonic-writes and \
+             writes-follow-reads did not hold either."
         );
     }
 }

@@ -7,7 +7,7 @@ mod namespaces;
 use std::time::Duration;
 
 use namespaces::{Setup, with};
-use perjury_history::{MicroOp, NodeId, Reading, Version};
+use perjury_history::{MicroOp, NodeId, Reading, Value, Version};
 use perjury_lab::machines::Signal;
 use perjury_stores::{Answer, StoreError};
 use serde_json::json;
@@ -50,6 +50,28 @@ fn version(answer: &Answer) -> Version {
     match answer {
         Answer::Ok { version: Some(version), .. } => *version,
         other => panic!("expected a version, found {other:?}"),
+    }
+}
+
+fn elements(answer: &Answer) -> Vec<Value> {
+    match answer {
+        Answer::Ok { micro_ops, .. } => match &micro_ops[..] {
+            [MicroOp::ReadSet { result, .. } | MicroOp::InspectSet { result, .. }] => {
+                result.as_ref().expect("it is answered").to_vec()
+            }
+            _ => panic!("expected a set, found {micro_ops:?}"),
+        },
+        other => panic!("expected a result, found {other:?}"),
+    }
+}
+
+fn token(answer: &Answer) -> Value {
+    match answer {
+        Answer::Ok { micro_ops, .. } => match micro_ops[..] {
+            [MicroOp::Acquire { token: Some(token), .. }] => token,
+            _ => panic!("expected a token, found {micro_ops:?}"),
+        },
+        other => panic!("expected a result, found {other:?}"),
     }
 }
 
@@ -116,6 +138,51 @@ fn what_one_node_is_told_every_node_knows() {
         setup.install_and_start().await;
         let read = first.invoke(&[MicroOp::read(KEY)]).await;
         assert_eq!(found(&read), (Reading::Nil, None));
+    });
+}
+
+#[test]
+fn elements_are_added_and_locks_are_held_by_one_until_they_end() {
+    etcd("etcd-objects", json!({ "lease-seconds": 2 }), async |setup| {
+        let nodes = setup.lab.nodes();
+        let mut first = setup.client(0, nodes[0], PATIENT).await;
+        let mut second = setup.client(1, nodes[1], PATIENT).await;
+
+        assert!(elements(&first.invoke(&[MicroOp::read_set(KEY)]).await).is_empty());
+        for (key, value) in [(KEY, 3), (KEY, -1), (KEY, 20), (10 * KEY, 4)] {
+            version(&first.invoke(&[MicroOp::Add { key, value }]).await);
+        }
+        let mut read = elements(&second.invoke(&[MicroOp::read_set(KEY)]).await);
+        read.sort_unstable();
+        assert_eq!(read, [-1, 3, 20]);
+        setup
+            .eventually(async || {
+                elements(&second.invoke(&[MicroOp::inspect_set(KEY)]).await).len() == 3
+            })
+            .await;
+
+        let acquire = [MicroOp::acquire(KEY)];
+        let one = token(&first.invoke(&acquire).await);
+        assert_fails(&second.invoke(&acquire).await, "held by another");
+        let wrong = MicroOp::Release { key: KEY, token: one + 1 };
+        assert_fails(&second.invoke(&[wrong]).await, "not held with this token");
+        let release = [MicroOp::Release { key: KEY, token: one }];
+        assert!(matches!(first.invoke(&release).await, Answer::Ok { .. }));
+        assert_fails(&first.invoke(&release).await, "not held with this token");
+
+        // Nobody gives it back, and still it becomes free.
+        let two = token(&first.invoke(&acquire).await);
+        let mut three = None;
+        setup
+            .eventually(async || {
+                let answer = second.invoke(&acquire).await;
+                three = matches!(answer, Answer::Ok { .. }).then(|| token(&answer));
+                three.is_some()
+            })
+            .await;
+        assert!(one < two && Some(two) < three);
+        let late = [MicroOp::Release { key: KEY, token: two }];
+        assert_fails(&first.invoke(&late).await, "not held with this token");
     });
 }
 
@@ -219,6 +286,19 @@ fn an_operator_moves_the_lead_and_takes_members_out_and_in() {
         // A member that was never away keeps what it has.
         store.add_member(lab, third).await.expect("it is one");
         setup.ready().await;
+
+        // One that cannot read its log is replaced, too.
+        setup.signal(first, Signal::Kill).await;
+        setup
+            .said(
+                first,
+                "for log in /var/lib/perjury/data/etcd/member/wal/*.wal; do
+            head -c 512 /dev/zero | dd of=\"$log\" conv=notrunc bs=512 2>/dev/null; done",
+            )
+            .await;
+        store.recover(lab).await.expect("a majority agrees");
+        setup.ready().await;
+        assert_eq!(found(&client.invoke(&[MicroOp::inspect(KEY)]).await).0, Reading::Value(2));
         assert_eq!(found(&newcomer.invoke(&[MicroOp::read(KEY)]).await).0, Reading::Value(2));
     });
 }

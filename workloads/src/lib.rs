@@ -32,9 +32,13 @@
 //!
 //! Start reading at [`Generator`], then [`Workload`].
 
+pub mod counter;
 pub mod generator;
+pub mod lock;
+mod options;
 pub mod register;
 mod registry;
+pub mod set;
 pub mod simulate;
 mod workload;
 

@@ -24,18 +24,13 @@ use rand_pcg::Pcg64;
 use serde::Deserialize;
 
 use crate::generator::{Keys, each_node, list, rng, weighted};
+use crate::options::{FINAL_PATIENCE_NS, check_counts, out_of_range};
 use crate::{Context, Generator, Next, RunPlan, Workload, WorkloadError};
 
 pub(crate) const NAME: &str = "register";
 
 /// How likely a compare-and-set expects a value that it has reason to believe is gone.
 const STALE_CAS_SHARE: f64 = 0.1;
-
-/// Keys are kept in memory, and asked for one by one in the final phase.
-const KEYS_MAX: u64 = 1_000_000;
-
-/// How long the final phase waits for a node that does not answer.
-const FINAL_PATIENCE_NS: u64 = 10_000_000_000;
 
 /// What can be set in a campaign file.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -82,40 +77,25 @@ impl RegisterOptions {
     }
 
     fn validate(&self) -> Result<(), WorkloadError> {
-        let out_of_range = |option, expected: &str, found: String, advice| {
-            let expected = expected.to_owned();
-            Err(WorkloadError::OutOfRange { workload: NAME, option, expected, found, advice })
-        };
-        let counts = [
-            ("keys", u64::from(self.keys)),
-            ("operations-per-key", self.operations_per_key),
-            ("keys-max", self.keys_max),
-        ];
-        for (option, count) in counts {
-            if count == 0 {
-                let advice = "leave it out for the default";
-                return out_of_range(option, "at least 1", count.to_string(), advice);
-            }
-        }
-        if self.keys_max > KEYS_MAX {
-            let (expected, found) = (format!("at most {KEYS_MAX}"), self.keys_max.to_string());
-            return out_of_range("keys-max", &expected, found, "leave it out for the default");
-        }
+        check_counts(
+            NAME,
+            [
+                ("keys", u64::from(self.keys)),
+                ("operations-per-key", self.operations_per_key),
+                ("keys-max", self.keys_max),
+            ],
+        )?;
         for (option, share) in self.shares() {
             // Sums of larger numbers may be infinite.
             if !(0.0..=1e9).contains(&share) {
                 let advice = "shares are relative to each other, such as 0.5, 0.25 and 0.25";
-                return out_of_range(
-                    option,
-                    "0 or a positive number up to 1e9",
-                    share.to_string(),
-                    advice,
-                );
+                let expected = "0 or a positive number up to 1e9";
+                return out_of_range(NAME, option, expected, share, advice);
             }
         }
         if self.write_share == 0.0 {
             let advice = "without writes there is nothing to read; compare-and-sets need a value";
-            return out_of_range("write-share", "positive", "0".to_owned(), advice);
+            return out_of_range(NAME, "write-share", "positive", 0, advice);
         }
         Ok(())
     }

@@ -5,7 +5,10 @@ use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
 use crate::Workload;
+use crate::counter::{self, Counter, CounterOptions};
+use crate::lock::{self, Lock, LockOptions};
 use crate::register::{self, Register, RegisterOptions};
+use crate::set::{self, Set, SetOptions};
 
 /// Why there is no such workload.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -50,7 +53,7 @@ fn hint(nearest: Option<&'static str>) -> String {
 
 /// The names of all workloads.
 pub fn names() -> &'static [&'static str] {
-    &[register::NAME]
+    &[register::NAME, set::NAME, counter::NAME, lock::NAME]
 }
 
 /// The workload of that name. `options` is any map that serde can read: a table of a campaign file,
@@ -66,6 +69,18 @@ pub fn workload<'de, D: Deserializer<'de>>(
         register::NAME => {
             let options: RegisterOptions = read_options(register::NAME, options)?;
             Ok(Box::new(Register::new(options)?))
+        }
+        set::NAME => {
+            let options: SetOptions = read_options(set::NAME, options)?;
+            Ok(Box::new(Set::new(options)?))
+        }
+        counter::NAME => {
+            let options: CounterOptions = read_options(counter::NAME, options)?;
+            Ok(Box::new(Counter::new(options)?))
+        }
+        lock::NAME => {
+            let options: LockOptions = read_options(lock::NAME, options)?;
+            Ok(Box::new(Lock::new(options)?))
         }
         _ => Err(unknown_name(name)),
     }
@@ -112,10 +127,9 @@ mod tests {
 
     #[test]
     fn unknown_names_are_refused_with_a_hint() {
-        let expected =
-            "expected a workload (register), found `registers`; did you mean `register`?";
-        refused("registers", json!({}), expected);
-        refused("queue", json!({}), "expected a workload (register), found `queue`");
+        let known = "expected a workload (register, set, counter, lock), found";
+        refused("registers", json!({}), &format!("{known} `registers`; did you mean `register`?"));
+        refused("queue", json!({}), &format!("{known} `queue`"));
     }
 
     #[test]
@@ -141,6 +155,24 @@ mod tests {
             json!({ "write-share": 0 }),
             "workload `register`: expected `write-share` to be positive, found 0; \
              without writes there is nothing to read; compare-and-sets need a value",
+        );
+        refused(
+            "set",
+            json!({ "keys-max": 2_000_000 }),
+            "workload `set`: expected `keys-max` to be at most 1000000, found 2000000; \
+             leave it out for the default",
+        );
+        refused(
+            "counter",
+            json!({ "read-share": 1.0 }),
+            "workload `counter`: expected `read-share` to be from 0 and below 1, found 1; \
+             without a mutation there is nothing to read",
+        );
+        refused(
+            "lock",
+            json!({ "hold-ms": 3_600_001 }),
+            "workload `lock`: expected `hold-ms` to be at most 3600000 (an hour), found 3600001; \
+             nobody else gets a lock that is held all the time",
         );
     }
 }

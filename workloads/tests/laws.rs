@@ -3,12 +3,15 @@
 //! already, and anything after done; [`HistoryBuilder`](perjury_history::HistoryBuilder) refuses
 //! times that go back and processes that do two things at once.
 
+use perjury_checkers::{Analysis, Context as Bounds, Judgement};
+use perjury_history::HistoryBuilder;
 use perjury_history::MicroOp;
 use perjury_workloads::Generator;
 use perjury_workloads::generator::{
     each_node, list, mix, operations, per_process, phases, repeat, rng, sleep,
 };
-use perjury_workloads::simulate::Simulation;
+use perjury_workloads::simulate::{Simulation, run_workload};
+use perjury_workloads::{RunPlan, names, no_options, workload};
 use proptest::prelude::*;
 
 /// A generator as a value, so that proptest can print and shrink it.
@@ -121,5 +124,37 @@ proptest! {
         let entries = run().map_err(|broken| TestCaseError::fail(broken.to_string()))?;
         prop_assert!(entries.len() <= 2 * 500);
         prop_assert_eq!(entries, run().expect("the same run"), "the same seeds, another history");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    /// Every workload keeps the rules, does the same again with the same seed, and finds nothing
+    /// wrong with a perfect store, whatever fails and whatever stays unknown.
+    #[test]
+    fn workloads_keep_the_rules_and_accuse_nobody(simulation in simulations(), seed: u64) {
+        for name in names() {
+            let workload = workload(name, no_options()).expect("it exists");
+            let plan = RunPlan {
+                seed,
+                rate_hz: 500.0,
+                time_limit_ns: 2_000_000_000,
+                operation_limit: None,
+                concurrency: simulation.concurrency,
+                nodes: simulation.nodes,
+            };
+            let run = || run_workload(&*workload, &plan, simulation.clone());
+            let entries = run().map_err(|broken| TestCaseError::fail(format!("{name}: {broken}")))?;
+            prop_assert_eq!(&entries, &run().expect("the same run"), "{}: another history", name);
+            let mut builder = HistoryBuilder::new();
+            for entry in entries {
+                builder.push(entry).expect("well formed");
+            }
+            let analysis = Analysis::of(&builder.finish(), &workload.checkers(), &Bounds::default());
+            let anomaly = analysis.anomalies().next();
+            prop_assert!(anomaly.is_none(), "{}: {:?}", name, anomaly);
+            prop_assert!(analysis.judgement() != Judgement::Invalid, "{}: {:?}", name, analysis);
+        }
     }
 }

@@ -3,6 +3,7 @@
 mod check;
 mod colors;
 mod completions;
+mod heal;
 mod lab;
 mod lab_flags;
 mod list;
@@ -50,6 +51,7 @@ enum Command {
     Replay(replay::Replay),
     List(list::List),
     Lab(lab::Lab),
+    Heal(heal::Heal),
     Completions(completions::Completions),
     /// What Perjury runs on nodes by itself
     #[command(hide = true)]
@@ -79,6 +81,7 @@ pub fn main() -> ExitCode {
         Command::Replay(command) => command.execute(),
         Command::List(command) => command.execute(),
         Command::Lab(command) => command.execute(),
+        Command::Heal(command) => command.execute(),
         Command::Completions(command) => command.execute(),
         Command::Agent { arguments } => return perjury_nemesis::agent::main(arguments),
     };

@@ -6,7 +6,11 @@
 # nothing, and does not wait where the file system is frozen.
 set -u
 export LC_ALL=C
-action=$1 image=$2 data=$3
+action=$1
+if [ "$action" = make ]; then mkdir -p "$3"; fi
+# As the kernel names them, where a folder above is a link.
+real() { readlink -f "$1" || echo "$1"; }
+image=$(real "$2") data=$(real "$3")
 reason=$image.none
 
 # A field of the line of /proc/mounts for the folder: 1 is the device, 4 are the options.
@@ -62,7 +66,6 @@ unmount_it() {
 case $action in
 make)
     mib=$4
-    mkdir -p "$data"
     if [ "$(state)" != mounted ]; then unmount_it || exit 1; fi
     if [ -f "$image" ] && [ "$(stat -c %s "$image")" -ne $((mib << 20)) ]; then
         unmount_it || exit 1

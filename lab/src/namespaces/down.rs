@@ -17,24 +17,37 @@ use super::{NamespaceError, network};
 /// # Errors
 /// If a run uses it, or something of it cannot be removed.
 pub fn down(name: &str) -> Result<(), NamespaceError> {
-    let held = lock(name)?;
-    remove(name, held)
+    lock(name)?.down()
 }
 
-pub(super) fn remove(name: &str, held: LabLock) -> Result<(), NamespaceError> {
-    // Nothing is made before the record is there.
-    if let Some(lab) = LabRecord::read(name)? {
-        let inits = if lab.of_this_boot() { inits(&lab.nodes()) } else { vec![] };
-        // What a killed `up` had begun may come to be while we look, but only once.
-        for _ in 0..2 {
-            let networks = network::networks(name);
-            end_all(&inits, &networks)?;
-            network::remove(&lab, &networks)?;
+impl LabLock {
+    /// As [`down`], by who has the lab; nobody else can take it in between.
+    ///
+    /// # Errors
+    /// If something of it cannot be removed.
+    pub fn down(self) -> Result<(), NamespaceError> {
+        let name = self.name();
+        // Nothing is made before the record is there.
+        if let Some(lab) = LabRecord::read(name)? {
+            let folder = lab.folder();
+            // A node that is just being started by an `up` that was killed sees it, and ends.
+            let mark = folder.join(MARK);
+            fs::write(&mark, "").map_err(|error| NamespaceError::file(&mark, error))?;
+            let inits = if lab.of_this_boot() { inits(&lab.nodes()) } else { vec![] };
+            // A program of that `up` may still be making a network while we look, but only one.
+            for _ in 0..2 {
+                let networks = network::networks(name);
+                end_all(&inits, &networks)?;
+                network::remove(&lab, &networks)?;
+            }
+            remove_folder(&folder)?;
         }
-        remove_folder(&lab.folder())?;
+        self.remove()
     }
-    held.remove()
 }
+
+/// In the lab's folder while it is being removed. `node.sh` looks for it.
+const MARK: &str = "down";
 
 fn inits(nodes: &[Node]) -> Vec<Process> {
     nodes.iter().filter_map(|node| Process::read(&node.folder.join("init"))).collect()
@@ -58,15 +71,13 @@ fn remove_folder(folder: &Path) -> Result<(), NamespaceError> {
         }
         sleep(Duration::from_millis(50));
     }
-    // The record last, so that this can be done again if it fails half-way.
-    let record = folder.join("lab.json");
-    for entry in entries(folder) {
+    // The record last, so that this can be done again if it fails half-way; and the mark after all
+    // nodes.
+    for entry in entries(folder).iter().filter(|it| !["lab.json", MARK].contains(&it.as_str())) {
         let path = folder.join(entry);
-        if path != record {
-            let removed =
-                if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
-            removed.map_err(|error| NamespaceError::file(&path, error))?;
-        }
+        let removed =
+            if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        removed.map_err(|error| NamespaceError::file(&path, error))?;
     }
     fs::remove_dir_all(folder).map_err(|error| NamespaceError::file(folder, error))
 }

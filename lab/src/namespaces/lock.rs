@@ -11,6 +11,7 @@ use super::{NamespaceError, record};
 /// holder ends, however it ends.
 #[derive(Debug)]
 pub struct LabLock {
+    name: String,
     path: PathBuf,
     /// Open, and so locked.
     _file: File,
@@ -22,8 +23,7 @@ pub struct LabLock {
 /// If another run has it, or the lab's files cannot be written.
 pub fn lock(name: &str) -> Result<LabLock, NamespaceError> {
     check_name(name)?;
-    let path = record::labs().join(format!("{name}.lock"));
-    LabLock::take(path)?.ok_or_else(|| NamespaceError::Busy(name.to_owned()))
+    LabLock::take(&record::labs(), name)?.ok_or_else(|| NamespaceError::Busy(name.to_owned()))
 }
 
 /// Keeps others from choosing a subnet meanwhile. Waits for them.
@@ -35,14 +35,20 @@ pub(super) fn lock_subnets() -> Result<File, NamespaceError> {
 }
 
 impl LabLock {
+    /// The name of the lab.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     fn file(path: &Path) -> Result<File, NamespaceError> {
-        record::make_labs()?;
         let file = File::options().create(true).write(true).truncate(false).open(path);
         file.map_err(|error| NamespaceError::file(path, error))
     }
 
     /// `None` if somebody else has it.
-    fn take(path: PathBuf) -> Result<Option<Self>, NamespaceError> {
+    fn take(labs: &Path, name: &str) -> Result<Option<Self>, NamespaceError> {
+        record::make(labs)?;
+        let path = labs.join(format!("{name}.lock"));
         loop {
             let file = Self::file(&path)?;
             match file.try_lock() {
@@ -56,7 +62,7 @@ impl LabLock {
             let here = file.metadata().map(|it| it.ino());
             let there = fs::metadata(&path).map(|it| it.ino());
             if here.is_ok() && here.ok() == there.ok() {
-                return Ok(Some(Self { path, _file: file }));
+                return Ok(Some(Self { name: name.to_owned(), path, _file: file }));
             }
         }
     }
@@ -74,14 +80,13 @@ mod tests {
     #[test]
     fn a_lock_is_held_by_one_and_released_by_its_end() {
         let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("x.lock");
-        let take = || LabLock::take(path.clone()).expect("the folder can be written");
+        let take = || LabLock::take(folder.path(), "x").expect("the folder can be written");
         let first = take().expect("it is free");
         assert!(take().is_none(), "it is held");
         drop(first);
         let second = take().expect("it is free again");
         second.remove().expect("the file can be removed");
-        assert!(!path.exists());
+        assert!(!folder.path().join("x.lock").exists());
         assert!(take().is_some(), "a new file");
     }
 }

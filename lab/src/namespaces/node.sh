@@ -17,6 +17,10 @@ host_pid=${stat%% *}
 started() { echo "${20}"; }
 echo "$host_pid $(started ${stat##*) })" >"$own/init.partial"
 mv "$own/init.partial" "$own/init"
+# `down` writes its mark, then reads `init`, then removes the node's folder, then its mark. So either
+# it has read `init`, or one of these is seen.
+[ ! -e "$lab/down" ]
+[ -e "$own/init" ]
 
 echo "$name" >/proc/sys/kernel/hostname
 # No way from one lab to another, or out.

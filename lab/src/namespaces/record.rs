@@ -23,11 +23,11 @@ pub(super) fn labs() -> PathBuf {
     Path::new(layout::ROOT).join("labs")
 }
 
-/// Makes the folder of all labs, if it is not there.
-pub(super) fn make_labs() -> Result<(), NamespaceError> {
-    let labs = labs();
-    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&labs);
-    made.map_err(|error| NamespaceError::file(&labs, error))
+/// Makes the folder of all labs, if it is not there. The one above it is for others too.
+pub(super) fn make(labs: &Path) -> Result<(), NamespaceError> {
+    let above = labs.parent().map_or(Ok(()), fs::create_dir_all);
+    let made = above.and_then(|()| fs::DirBuilder::new().recursive(true).mode(0o700).create(labs));
+    made.map_err(|error| NamespaceError::file(labs, error))
 }
 
 /// What a lab consists of.

@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 
-use super::lock::{lock, lock_subnets};
+use super::lock::{LabLock, lock, lock_subnets};
 use super::parallel::each;
 use super::process::Process;
 use super::record::{LabRecord, NODES_MAX, Node, with_prefix};
 use super::tool::{command, run};
-use super::{NamespaceError, NamespaceSettings, down, keys, network, possible};
+use super::{NamespaceError, NamespaceSettings, keys, network, possible};
 
 const NODE: &str = include_str!("node.sh");
 const SSHD_CONFIG: &str = include_str!("sshd_config");
@@ -24,12 +24,12 @@ const SSHD_CONFIG: &str = include_str!("sshd_config");
 /// How long a node may take until its sshd answers. With fifty on a busy host it takes seconds.
 const START: Duration = Duration::from_secs(60);
 
-/// Makes a lab of so many nodes, and returns when all can be logged in to. If it fails, all that it
-/// made is gone again.
+/// Makes a lab of so many nodes, and returns when all can be logged in to, with the lock of the lab:
+/// who drops it leaves the lab to others. If it fails, all that it made is gone again.
 ///
 /// # Errors
 /// If this host cannot have one, one of that name is there, or something fails on the way.
-pub fn up(settings: &NamespaceSettings, nodes: u32) -> Result<(), NamespaceError> {
+pub fn up(settings: &NamespaceSettings, nodes: u32) -> Result<LabLock, NamespaceError> {
     settings.check()?;
     if !(1..=NODES_MAX).contains(&nodes) {
         let problem = format!("{nodes} nodes, expected 1 to {NODES_MAX}");
@@ -46,14 +46,16 @@ pub fn up(settings: &NamespaceSettings, nodes: u32) -> Result<(), NamespaceError
         lab.create()?;
         lab
     };
-    let made = make(&lab);
-    if made.is_err() {
-        // What went wrong first is what matters; `down` can be called again.
-        if let Err(error) = down::remove(&settings.name, held) {
-            tracing::warn!(lab = settings.name, %error, "the failed lab could not be removed");
+    match make(&lab) {
+        Ok(()) => Ok(held),
+        Err(failed) => {
+            // What went wrong first is what matters; `down` can be called again.
+            if let Err(error) = held.down() {
+                tracing::warn!(lab = settings.name, %error, "the failed lab could not be removed");
+            }
+            Err(failed)
         }
     }
-    made
 }
 
 fn make(lab: &LabRecord) -> Result<(), NamespaceError> {

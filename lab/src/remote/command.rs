@@ -72,7 +72,9 @@ impl Command {
         self
     }
 
-    /// How long it may take; 30 seconds unless said.
+    /// How long it may take; 30 seconds unless said. Then it is ended on its machine, with the
+    /// children that it has not made a session of their own for (`setsid`). A machine that does not
+    /// answer costs a second more.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;

@@ -1,7 +1,7 @@
 //! Reaching one machine: run, upload, download, stream.
 //!
 //! ```text
-//!   Command  --quoted in one place-->  Remote  -->  ssh2 | the system's ssh | this machine
+//!   Command  --guarded, quoted in one place-->  Remote  -->  ssh2 | the system's ssh | this one
 //! ```
 //!
 //! Everything that is done to a real node is done through a [`Remote`]. A [`Command`] is a list of
@@ -9,8 +9,13 @@
 //! values reach a script as its positional parameters. What is secret goes by standard input, so it
 //! stands in no argument, log or file.
 //!
+//! The ways differ in how they carry a line to the machine (`Carrier` in `transfer.rs`). All else
+//! is the same for each: the guard round a command (`guard.rs`), which ends it there in time; the
+//! marks by which its end is known (`marks.rs`); files, which go by commands too (`transfer.rs`).
+//!
 //! Invariants
-//! - A command ends within its time-out, here and on the node.
+//! - A command ends within its time-out, here and on the node, whether or not somebody waits.
+//! - A command is sent at most once.
 //! - Every error names the node and what to do about it.
 
 mod call;

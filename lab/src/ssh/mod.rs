@@ -21,7 +21,7 @@ pub use settings::{SshClient, SshSettings};
 
 use crate::MachineLab;
 use crate::machines::Machine;
-use crate::remote::{Command, Endpoint, OpenSshRemote, Remote, RemoteError, Ssh2Remote};
+use crate::remote::{Command, OpenSshRemote, Remote, RemoteError, Ssh2Remote};
 
 /// Opens a lab of the machines that the settings name.
 ///
@@ -58,22 +58,10 @@ pub fn open(settings: &SshSettings) -> Result<MachineLab, RemoteError> {
 }
 
 fn machine(settings: &SshSettings, index: usize) -> Result<Machine, RemoteError> {
-    let written = &settings.nodes[index];
-    let address: NodeAddress =
-        written.parse().map_err(|problem| RemoteError::Settings { problem })?;
+    let endpoint = settings.endpoint(index)?;
     let node = NodeId(index as u32);
-    let name = format!("{node} ({written})");
-    let seen_as = settings.addresses.get(index).unwrap_or(&address.host);
-    let addresses = resolve(&name, seen_as)?;
-    let endpoint = Endpoint {
-        port: address.port,
-        user: address.user.or_else(|| settings.user.clone()),
-        sudo: settings.sudo,
-        identity: settings.identity.clone(),
-        known_hosts: settings.known_hosts.clone(),
-        connect_timeout: Duration::from_secs(settings.connect_timeout),
-        ..Endpoint::new(address.host)
-    };
+    let name = format!("{node} ({})", settings.nodes[index]);
+    let addresses = resolve(&name, settings.addresses.get(index).unwrap_or(&endpoint.host))?;
     let remote: Arc<dyn Remote> = match settings.client {
         SshClient::Ssh2 => Arc::new(Ssh2Remote::new(name, endpoint)),
         SshClient::Openssh => Arc::new(OpenSshRemote::new(name, endpoint)?),

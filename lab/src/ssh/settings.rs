@@ -1,8 +1,12 @@
 //! What people say about machines over SSH.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use super::NodeAddress;
+use crate::remote::{Endpoint, RemoteError};
 
 /// Which program speaks SSH.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,5 +54,28 @@ impl Default for SshSettings {
             connect_timeout: 10,
             addresses: Vec::new(),
         }
+    }
+}
+
+impl SshSettings {
+    /// Where a node is and how one gets in; `index` is its place in the list of nodes.
+    ///
+    /// # Errors
+    /// If what is written there is no [`NodeAddress`](super::NodeAddress).
+    ///
+    /// # Panics
+    /// If there are not that many nodes.
+    pub fn endpoint(&self, index: usize) -> Result<Endpoint, RemoteError> {
+        let address: NodeAddress =
+            self.nodes[index].parse().map_err(|problem| RemoteError::Settings { problem })?;
+        Ok(Endpoint {
+            port: address.port,
+            user: address.user.or_else(|| self.user.clone()),
+            sudo: self.sudo,
+            identity: self.identity.clone(),
+            known_hosts: self.known_hosts.clone(),
+            connect_timeout: Duration::from_secs(self.connect_timeout),
+            ..Endpoint::new(address.host)
+        })
     }
 }

@@ -141,7 +141,7 @@ async fn a_frozen_machine_costs_its_time_out_and_delays_nobody_else() {
         ours.run(&Command::new("true")).await.expect("it is well");
         frozen.signal(Signal::SIGSTOP);
         // One goes over the connection that there is, the others perhaps over new ones.
-        let late = Command::new("true").timeout(Duration::from_secs(20));
+        let late = Command::new("true").timeout(Duration::from_secs(120));
         let stuck = async {
             tokio::join!(ours.run(&late), ours.run(&late), ours.run(&late), ours.run(&late))
         };

@@ -63,15 +63,19 @@ impl Server {
         new_key("ecdsa", &server.path("host_key_ecdsa"), "");
         new_key("ed25519", &server.identity(), "");
         fs::copy(server.path("identity.pub"), server.path("authorized_keys")).expect("a copy");
+        let folder = server.folder.path();
         let at = |name: &str| server.path(name).display().to_string();
         let all = format!(
             "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nHostKey {}\nPidFile none\n\
              AuthorizedKeysFile {}\nStrictModes no\nUsePAM no\nPermitRootLogin yes\n\
-             MaxStartups 200\nSetEnv PATH={}:/usr/sbin:/usr/bin:/sbin:/bin\n",
+             MaxStartups 200\nSetEnv PATH={}:/usr/sbin:/usr/bin:/sbin:/bin \
+             HOME={}\n",
             at("host_key"),
             at("host_key_ecdsa"),
             at("authorized_keys"),
             at("bin"),
+            // What users have their shells do first is not for us, and may take long.
+            folder.display(),
         );
         fs::write(server.path("sshd_config"), all).expect("it is ours");
         server.know("host_key.pub");

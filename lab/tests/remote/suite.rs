@@ -135,7 +135,7 @@ async fn a_late_command_is_ended_with_its_children(remote: &dyn Remote) {
     let command =
         Command::script("sleep 1000 & echo $! >\"$1\"; echo $$ >\"$2\"; trap '' TERM; wait");
     let command = command.arguments([text(&child), text(&parent)]);
-    let error = remote.run(&command.timeout(Duration::from_millis(1_500))).await;
+    let error = remote.run(&command.timeout(Duration::from_secs(4))).await;
     let error = error.expect_err("it is too slow");
     assert!(matches!(error, RemoteError::TimedOut { .. }), "{error}");
     let pids = [child, parent].map(|file| std::fs::read_to_string(file).expect("it had begun"));

@@ -178,9 +178,10 @@ async fn a_late_command_of_root_is_ended_too() {
     let secrets = Secrets { sudo_password: Some(PASSWORD.to_owned()), ..Secrets::default() };
     let endpoint = Endpoint { sudo: true, secrets, ..user.endpoint(&server) };
     for remote in both(&endpoint) {
+        remote.run(&whoami()).await.expect("it becomes root");
         let sleeper = format!("{}.5", 1000 + server.port);
         let late = Command::new("sleep").argument(sleeper.as_str()).as_root();
-        let error = remote.run(&late.timeout(Duration::from_secs(2))).await.expect_err("too slow");
+        let error = remote.run(&late.timeout(Duration::from_secs(4))).await.expect_err("too slow");
         assert!(matches!(error, RemoteError::TimedOut { .. }), "{error}");
         let late = Instant::now() + Duration::from_secs(20);
         while said("ps", &["-e", "-o", "args="]).contains(&format!("sleep {sleeper}")) {

@@ -8,15 +8,21 @@
 //! ```text
 //! listen   hears packets of probes and echoes them       heard    what the listener heard
 //! probe    sends packets to listeners                     witness  a store for tests
+//! clock    shows processes another time                  clock-look, clock-reset
+//! link     impairs what this machine sends            link-reset
+//! machine-clock  sets the machine's clock                machine-clock-reset
 //! ```
 //!
 //! Invariants
 //! - An agent acts on the machine that it runs on, and on nothing that is not the lab's.
 //! - A background agent ends within a moment of being told to.
 
+mod clock;
+mod link;
 mod listen;
 mod packet;
 mod probe;
+mod processes;
 mod stop;
 mod witness;
 
@@ -25,6 +31,8 @@ use std::process::ExitCode;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub(crate) use clock::{ClockLook, ClockSeen, MachineClock, ProcessClock, Restore};
+pub(crate) use link::{Impairment, LinkFault, Links};
 pub(crate) use listen::{Heard, HeardFlow, Listen, Question};
 pub(crate) use probe::{Probe, ProbeTarget, Probed};
 pub use witness::{HeardPeer, Testimony, Witness, ask_witness};
@@ -44,6 +52,19 @@ pub fn main(arguments: impl IntoIterator<Item = String>) -> ExitCode {
         "listen" => read(order).and_then(|order: Listen| listen::listen(&order)),
         "heard" => read(order).and_then(|order: Question| answer(&listen::heard(&order)?)),
         "probe" => read(order).and_then(|order: Probe| answer(&probe::probe(&order)?)),
+        "clock" => read(order).and_then(|order: ProcessClock| clock::disturb_processes(&order)),
+        "clock-look" => {
+            read(order).and_then(|order: ClockLook| answer(&clock::look_at_processes(&order)?))
+        }
+        "clock-reset" => clock::restore_processes(),
+        "machine-clock" => {
+            read(order).and_then(|order: MachineClock| clock::disturb_machine(&order))
+        }
+        "machine-clock-reset" => {
+            read(order).and_then(|order: Restore| clock::restore_machine(&order))
+        }
+        "link" => read(order).and_then(|order: Links| link::impair(&order)),
+        "link-reset" => link::reset(),
         "witness" => read(order).and_then(|order: Witness| witness::witness(&order)),
         _ => {
             eprintln!("expected `COMMAND ORDER`, found `{}`", arguments.join(" "));

@@ -27,6 +27,13 @@ say boot-id "$(cat /proc/sys/kernel/random/boot_id)"
 say nft "$(works nft list tables)"
 say iptables "$(works iptables -w -S INPUT)"
 say ip6tables "$(works ip6tables -w -S INPUT)"
+netem=$(works tc qdisc add dev lo root handle 7e57: netem delay 0)
+if [ "$netem" = yes ]; then tc qdisc del dev lo root; fi
+say netem "$netem"
+iptables -w -N PERJURY_TRY 2>/dev/null
+say queue "$(works iptables -w -A PERJURY_TRY -j NFQUEUE --queue-num 4707 --queue-bypass)"
+iptables -w -F PERJURY_TRY 2>/dev/null && iptables -w -X PERJURY_TRY
+exit 0
 "#;
 
 impl Ability {
@@ -47,6 +54,22 @@ impl Ability {
         self.fact(name) == "yes"
     }
 
+    /// Names its kernel as long as it runs.
+    pub(super) fn boot_id(&self) -> &str {
+        self.fact("boot-id")
+    }
+
+    /// Whether the clock of single processes can be set.
+    pub(super) fn vdso(&self) -> Result<(), String> {
+        match self.fact("architecture") {
+            "x86_64" => Ok(()),
+            other => Err(format!(
+                "shares its kernel with others, and the clock of single processes is set on x86_64 \
+                 and not on {other}; use machines of their own"
+            )),
+        }
+    }
+
     /// With what packets are dropped.
     pub(super) fn firewall(&self) -> Option<Firewall> {
         if self.works("nft") {
@@ -62,6 +85,16 @@ impl Ability {
             Some(_) => Ok(()),
             None => Err("has neither a working nft nor iptables; install nftables".to_owned()),
         }
+    }
+
+    /// Whether it can impair what it sends.
+    pub(super) fn impair(&self) -> Result<(), String> {
+        if self.works("netem") || self.works("queue") {
+            return Ok(());
+        }
+        Err("has neither `tc netem` nor an iptables with NFQUEUE; install iproute2 and iptables, \
+             or a kernel with one of the two"
+            .to_owned())
     }
 }
 

@@ -4,6 +4,7 @@
 //! partition                          nftables or iptables, at the receiver   partition.rs
 //! slow, lossy, corrupt, bandwidth    tc netem or an agent, at the sender     links.rs
 //! kill, terminate, restart, pause    signals                                 processes.rs
+//! clock                              an agent                                clock.rs
 //! ```
 //!
 //! What an injector does is found again by names on the machine (`perjury_7` for fault 7) and not by
@@ -18,6 +19,8 @@
 
 mod ability;
 mod binary;
+mod clock;
+mod links;
 mod look;
 mod partition;
 mod processes;
@@ -43,6 +46,9 @@ pub struct LinuxInjector {
     footprint: Footprint,
     agent: AgentBinary,
     abilities: BTreeMap<NodeId, Ability>,
+    our_boot_id: String,
+    /// By how much each machine's clock is ahead of ours by itself, in nanoseconds.
+    usual_leads_ns: BTreeMap<NodeId, i64>,
     /// Names the next look at links.
     next_token: AtomicU64,
 }
@@ -60,14 +66,22 @@ impl LinuxInjector {
     ) -> Result<Self, RemoteError> {
         let ready = lab.each(|machine| async {
             agent.install(machine).await?;
-            Ok::<_, RemoteError>((machine.node(), Ability::of(machine).await?))
+            let (lead_ns, _) = clock::lead_ns(machine).await?;
+            Ok::<_, RemoteError>((machine.node(), Ability::of(machine).await?, lead_ns))
         });
-        let abilities: BTreeMap<_, _> = ready.await?.into_iter().collect();
+        let (mut abilities, mut usual_leads_ns) = (BTreeMap::new(), BTreeMap::new());
+        for (node, ability, lead_ns) in ready.await? {
+            abilities.insert(node, ability);
+            usual_leads_ns.insert(node, lead_ns);
+        }
+        // Elsewhere than on Linux there is no such file, and no machine with the same kernel.
+        let our_boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
+        let our_boot_id = our_boot_id.map_or_else(|_| "none".to_owned(), |it| it.trim().to_owned());
         // Packets of looks by an earlier controller may still be under way.
         let first = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         let first = first.map_or(0, |since| since.as_nanos() as u64);
         let next_token = AtomicU64::new(first);
-        Ok(Self { lab, footprint, agent, abilities, next_token })
+        Ok(Self { lab, footprint, agent, abilities, our_boot_id, usual_leads_ns, next_token })
     }
 
     fn machines(&self, nodes: &[NodeId]) -> Vec<&Machine> {
@@ -108,6 +122,10 @@ impl Injector for LinuxInjector {
     fn can(&self, spec: &FaultSpec) -> Result<(), String> {
         match spec.kind() {
             FaultKind::Partition => self.all_can(Ability::partition),
+            FaultKind::Slow | FaultKind::Lossy | FaultKind::Corrupt | FaultKind::Bandwidth => {
+                self.all_can(Ability::impair)
+            }
+            FaultKind::Clock => self.can_disturb_clocks(),
             FaultKind::Kill
             | FaultKind::Terminate
             | FaultKind::Restart
@@ -119,19 +137,32 @@ impl Injector for LinuxInjector {
     }
 
     async fn apply(&self, number: u32, fault: &Fault) -> Result<(), String> {
-        match fault.kind() {
-            FaultKind::Partition => self.cut(number, fault).await,
-            FaultKind::Kill | FaultKind::Terminate | FaultKind::Restart | FaultKind::Pause => {
-                self.stop_processes(fault).await
-            }
-            kind => Err(format!("expected a fault that can be made here, found {}", kind.name())),
+        match fault {
+            Fault::Partition { .. } => self.cut(number, fault).await,
+            Fault::Slow { .. }
+            | Fault::Lossy { .. }
+            | Fault::Corrupt { .. }
+            | Fault::Bandwidth { .. } => self.impair_links(number, fault).await,
+            Fault::Kill { .. }
+            | Fault::Terminate { .. }
+            | Fault::Restart { .. }
+            | Fault::Pause { .. } => self.stop_processes(fault).await,
+            Fault::Clock { nodes, error } => self.disturb_clocks(nodes, *error).await,
+            // The store's business.
+            Fault::Promote { .. } | Fault::Membership { .. } => Ok(()),
+            other => Err(format!("expected a fault that can be made here, found {}", other.name())),
         }
     }
 
     async fn undo(&self, number: u32, fault: &Fault) -> Result<(), String> {
-        match fault.kind() {
-            FaultKind::Partition => self.mend(number, fault).await,
-            FaultKind::Pause => self.resume_processes(fault.nodes()).await,
+        match fault {
+            Fault::Partition { .. } => self.mend(number, fault).await,
+            Fault::Slow { .. }
+            | Fault::Lossy { .. }
+            | Fault::Corrupt { .. }
+            | Fault::Bandwidth { .. } => self.restore_links(number, fault).await,
+            Fault::Pause { nodes } => self.resume_processes(nodes).await,
+            Fault::Clock { nodes, .. } => self.restore_clocks(nodes).await,
             _ => Ok(()),
         }
     }
@@ -140,11 +171,17 @@ impl Injector for LinuxInjector {
         if hidden_by(fault, also) {
             return None;
         }
-        match fault.kind() {
-            FaultKind::Partition => self.look_at_links(fault, gone, also).await,
-            FaultKind::Kill | FaultKind::Terminate | FaultKind::Restart | FaultKind::Pause => {
-                Some(self.look_at_processes(fault, gone).await)
-            }
+        match fault {
+            Fault::Partition { .. }
+            | Fault::Slow { .. }
+            | Fault::Lossy { .. }
+            | Fault::Corrupt { .. }
+            | Fault::Bandwidth { .. } => self.look_at_links(fault, gone, also).await,
+            Fault::Kill { .. }
+            | Fault::Terminate { .. }
+            | Fault::Restart { .. }
+            | Fault::Pause { .. } => Some(self.look_at_processes(fault, gone).await),
+            Fault::Clock { nodes, error } => self.look_at_clocks(nodes, *error, gone).await,
             _ => None,
         }
     }

@@ -33,6 +33,8 @@ impl LinuxInjector {
     pub async fn sweep(&self, machine: &Machine) -> Result<(), RemoteError> {
         machine.run(&Command::script(FIREWALL).as_root()).await?;
         machine.signal_daemon(LISTENER, Signal::Kill).await?;
+        self.restore_all_links(machine).await?;
+        self.restore_clock(machine).await?;
         self.signal_all(machine, Signal::Continue).await
     }
 }

@@ -101,6 +101,7 @@ impl Look {
         let jumps_ns = last.lead_max_ns - last.lead_min_ns;
         let took_ns = i128::from(after.at_ns - before.at_ns);
         let shown_ns = i128::from(last.monotonic_ns) - i128::from(first.monotonic_ns);
+        let wall_ns = i128::from(last.wall_ns) - i128::from(first.wall_ns);
         let fast_ppm = (shown_ns - took_ns) * 1_000_000 / took_ns;
         let Tolerances { asking_ns, jump_ns, speed_ppm, .. } = self.tolerances;
         let near = |seen: i128, expected: i128, error: i128| (seen - expected).abs() <= error;
@@ -118,6 +119,11 @@ impl Look {
             Some(ClockFault::Strobe { offset_ns: expected_ns, .. }) => {
                 near(jumps_ns, i128::from(expected_ns).abs(), jump_ns)
                     && near(fast_ppm, 0, speed_ppm)
+            }
+            // Real machines' monotonic clocks cannot be made wrong, only the wall clocks.
+            Some(ClockFault::Drift { ppm }) if self.tolerances.monotonic_stays => {
+                let drift_ppm = (wall_ns - shown_ns) * 1_000_000 / shown_ns;
+                near(fast_ppm, 0, speed_ppm) && near(drift_ppm, i128::from(ppm), speed_ppm)
             }
             Some(ClockFault::Drift { ppm }) => near(fast_ppm, i128::from(ppm), speed_ppm),
         };

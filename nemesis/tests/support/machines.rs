@@ -153,6 +153,7 @@ impl TestBed for MachinesBed {
             asking_ns: 9 * MS as i128,
             jump_ns: MS as i128,
             speed_ppm: 20_000,
+            monotonic_stays: true,
         }
     }
 }

@@ -71,6 +71,8 @@ pub(crate) struct Tolerances {
     pub(crate) jump_ns: i128,
     /// How well the speed of a machine's clock can be measured, in parts per million.
     pub(crate) speed_ppm: i128,
+    /// Whether a drift is of the wall clock alone.
+    pub(crate) monotonic_stays: bool,
 }
 
 impl Default for Tolerances {
@@ -81,6 +83,7 @@ impl Default for Tolerances {
             asking_ns: 6 * MS as i128,
             jump_ns: 1_000,
             speed_ppm: 6_000,
+            monotonic_stays: false,
         }
     }
 }

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use perjury_history::{FaultEvent, FaultStage, NodeId};
 use perjury_lab::Clock;
 use perjury_nemesis::{
-    Cluster, Fault, FaultSpec, Injector, Journal, Nemesis, Observation, Record, Schedule,
-    ScriptedFault,
+    Cluster, Fault, FaultSpec, Injector, Journal, JournalPlace, Nemesis, Observation, Record,
+    Schedule, ScriptedFault,
 };
 
 use super::TestBed;
@@ -60,14 +60,14 @@ impl<B: TestBed> Scene<B> {
             injector,
             Arc::new(cluster),
             self.record.clone(),
-            Journal::create(&self.journal()).expect("a new file"),
+            Journal::create(&self.journal(), &JournalPlace::default()).expect("a new file"),
             seed,
         )
     }
 
     /// What the journal says is in force.
     pub(crate) fn left_behind(&self) -> BTreeMap<u32, Fault> {
-        Journal::left_behind(&self.journal()).expect("a journal")
+        Journal::left_behind(&self.journal()).expect("a journal").faults
     }
 
     /// The members of the cluster now.

@@ -1,5 +1,9 @@
 //! A client of one node.
 //!
+//! A set is a key per element, read as one range: additions never wait for each other, and what is
+//! tested is that a range sees all of them at one revision. [Locks](super::lock) have a page of
+//! their own.
+//!
 //! The version of a write is its revision: etcd numbers all changes of the whole store in the order
 //! in which they are executed. It stands without an epoch. The answers tell the term as well, but
 //! that of the moment of the answer, which may be later than the one the write was accepted in.
@@ -7,7 +11,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use perjury_history::{MicroOp, NodeId, Reading, Version};
+use perjury_history::{Elements, Key, MicroOp, NodeId, Reading, Version};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
@@ -20,7 +24,7 @@ use crate::{Answer, Client, Session};
 pub(super) struct EtcdClient {
     node: NodeId,
     gateway: Gateway,
-    settings: EtcdSettings,
+    pub(super) settings: EtcdSettings,
     timeout: Duration,
 }
 
@@ -41,12 +45,11 @@ impl EtcdClient {
     async fn perform(&mut self, micro_op: &MicroOp, deadline: Instant) -> Result<Done, Answer> {
         match *micro_op {
             MicroOp::Read { key, .. } => {
-                let local = self.settings.reads == EtcdReads::Serializable;
-                let (held, version) = self.read(&messages::register(key), local, deadline).await?;
+                let (held, version) = self.read(key, self.settings.reads, deadline).await?;
                 Ok((MicroOp::Read { key, result: Some(held) }, version))
             }
             MicroOp::Inspect { key, .. } => {
-                let (held, version) = self.read(&messages::register(key), true, deadline).await?;
+                let (held, version) = self.read(key, EtcdReads::Serializable, deadline).await?;
                 Ok((MicroOp::Inspect { key, result: Some(held) }, version))
             }
             MicroOp::Write { key, value } => {
@@ -62,24 +65,61 @@ impl EtcdClient {
                 }
                 Ok((MicroOp::Cas { key, old, new }, Some(version(written.header.revision))))
             }
-            _ => Err(Answer::Fail(format!("etcd has no {}", micro_op.function()))),
+            MicroOp::Add { key, value } => {
+                let add = messages::add(key, value);
+                let written = self.change(messages::PUT, &add, deadline).await?;
+                Ok((MicroOp::Add { key, value }, Some(version(written.header.revision))))
+            }
+            MicroOp::ReadSet { key, .. } => {
+                let result = Some(self.read_set(key, self.settings.reads, deadline).await?);
+                Ok((MicroOp::ReadSet { key, result }, None))
+            }
+            MicroOp::InspectSet { key, .. } => {
+                let result = Some(self.read_set(key, EtcdReads::Serializable, deadline).await?);
+                Ok((MicroOp::InspectSet { key, result }, None))
+            }
+            MicroOp::Acquire { key, .. } => {
+                let token = Some(self.acquire(key, deadline).await?);
+                Ok((MicroOp::Acquire { key, token }, None))
+            }
+            MicroOp::Release { key, token } => {
+                self.release(key, token, deadline).await?;
+                Ok((MicroOp::Release { key, token }, None))
+            }
+            MicroOp::Increment { .. }
+            | MicroOp::ReadCounter { .. }
+            | MicroOp::InspectCounter { .. } => {
+                Err(Answer::Fail(format!("etcd has no {}", micro_op.function())))
+            }
         }
     }
 
     async fn read(
         &mut self,
-        key: &str,
-        local: bool,
+        key: Key,
+        reads: EtcdReads,
         deadline: Instant,
     ) -> Result<(Reading, Option<Version>), Answer> {
-        let request = messages::range(key, local);
+        let request = messages::range(&messages::register(key), reads);
         let range: Range = self.ask(messages::RANGE, &request, Effect::Reads, deadline).await?;
         let Some(found) = range.kvs.first() else { return Ok((Reading::Nil, None)) };
         let value = found.value().map_err(|error| classify(&error, Effect::Reads))?;
         Ok((Reading::Value(value), Some(version(found.mod_revision))))
     }
 
-    async fn change(
+    async fn read_set(
+        &mut self,
+        key: Key,
+        reads: EtcdReads,
+        deadline: Instant,
+    ) -> Result<Elements, Answer> {
+        let request = messages::elements(key, reads);
+        let range: Range = self.ask(messages::RANGE, &request, Effect::Reads, deadline).await?;
+        let elements = range.kvs.iter().map(|found| found.element(key));
+        elements.collect::<Result<_, _>>().map_err(|error| classify(&error, Effect::Reads))
+    }
+
+    pub(super) async fn change(
         &mut self,
         path: &str,
         request: &serde_json::Value,
@@ -88,7 +128,7 @@ impl EtcdClient {
         self.ask(path, request, Effect::Changes, deadline).await
     }
 
-    async fn ask<A: DeserializeOwned>(
+    pub(super) async fn ask<A: DeserializeOwned>(
         &mut self,
         path: &str,
         request: &serde_json::Value,

@@ -1,23 +1,38 @@
 //! etcd on a machine: its program, configuration and data.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use perjury_lab::MachineLab;
-use perjury_lab::machines::{Daemon, Footprint, Machine, Signal, layout};
+use perjury_lab::machines::{Daemon, DaemonState, Footprint, Machine, Signal, layout};
 use perjury_lab::remote::{Command, RemoteError};
 use serde_json::json;
 
-use super::members::{CLIENT_PORT, PEER_PORT, client_address, peer_url};
 use super::messages::Member;
 use super::settings::EtcdSettings;
 use crate::machines::ensure_program;
+
+/// Where nodes talk to clients.
+const CLIENT_PORT: u16 = 2379;
+
+/// Where nodes talk to each other.
+const PEER_PORT: u16 = 2380;
 
 /// The name of the daemon, its data and its configuration.
 const NAME: &str = "etcd";
 
 /// Of Debian; the client is for people who look at a run.
 const PACKAGES: [&str; 2] = ["etcd-server", "etcd-client"];
+
+/// Where clients find the node of a machine.
+pub(super) fn client_address(machine: &Machine) -> SocketAddr {
+    SocketAddr::new(machine.address(), CLIENT_PORT)
+}
+
+/// Where the other nodes find the one at this address; it is also how a cluster knows it.
+pub(super) fn peer_url(address: IpAddr) -> String {
+    format!("http://{}", SocketAddr::new(address, PEER_PORT))
+}
 
 pub(super) fn footprint() -> Footprint {
     Footprint {
@@ -90,6 +105,11 @@ pub(super) async fn start(machine: &Machine, settings: &EtcdSettings) -> Result<
         environment: BTreeMap::new(),
     };
     machine.start_daemon(&daemon).await
+}
+
+/// Whether the node's process is there, running or paused.
+pub(super) async fn runs(machine: &Machine) -> Result<bool, RemoteError> {
+    Ok(machine.daemon_state(NAME).await? != DaemonState::Stopped)
 }
 
 fn configuration_file() -> String {

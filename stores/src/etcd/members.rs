@@ -1,25 +1,21 @@
 //! What an operator asks of a cluster: who leads, who belongs to it.
 
-use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use futures::future::join_all;
 use perjury_history::NodeId;
 use perjury_lab::MachineLab;
 use perjury_lab::machines::Machine;
+use perjury_lab::remote::RemoteError;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::gateway::{CallError, Gateway};
+use super::installation::{self, client_address, peer_url};
 use super::messages::{self, Member, Members, Status};
+use super::settings::{EtcdReads, EtcdSettings};
 use crate::StoreError;
-
-/// Where nodes talk to clients.
-pub(super) const CLIENT_PORT: u16 = 2379;
-
-/// Where nodes talk to each other.
-pub(super) const PEER_PORT: u16 = 2380;
 
 /// How long a question may take that a node answers by itself.
 const STATUS_TIMEOUT: Duration = Duration::from_millis(500);
@@ -27,20 +23,14 @@ const STATUS_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long a question may take that the cluster must agree on.
 const CLUSTER_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long a node is watched that was started.
+const START_PATIENCE: Duration = Duration::from_secs(10);
+const START_POLL: Duration = Duration::from_millis(200);
+
 /// etcd refuses to change its members until all of them have been connected for five seconds.
 const HEALTH_PATIENCE: Duration = Duration::from_secs(15);
 const HEALTH_POLL: Duration = Duration::from_millis(500);
 const UNHEALTHY: &str = "etcdserver: unhealthy cluster";
-
-/// Where clients find the node of a machine.
-pub(super) fn client_address(machine: &Machine) -> SocketAddr {
-    SocketAddr::new(machine.address(), CLIENT_PORT)
-}
-
-/// Where the other nodes find the one at this address; it is also how a cluster knows it.
-pub(super) fn peer_url(address: IpAddr) -> String {
-    format!("http://{}", SocketAddr::new(address, PEER_PORT))
-}
 
 async fn ask<A: DeserializeOwned>(
     machine: &Machine,
@@ -52,10 +42,14 @@ async fn ask<A: DeserializeOwned>(
     gateway.call(path, request, Instant::now() + timeout).await
 }
 
+async fn status(machine: &Machine) -> Result<Status, CallError> {
+    ask(machine, messages::STATUS, &json!({}), STATUS_TIMEOUT).await
+}
+
 /// How each node sees the cluster; all are asked at once, and those that do not answer are left out.
 pub(super) async fn statuses(lab: &MachineLab) -> Vec<(NodeId, Status)> {
     let each = lab.machines().iter().map(|machine| async move {
-        let status = ask(machine, messages::STATUS, &json!({}), STATUS_TIMEOUT).await;
+        let status = status(machine).await;
         status.ok().map(|status| (machine.node(), status))
     });
     join_all(each).await.into_iter().flatten().collect()
@@ -65,11 +59,37 @@ pub(super) async fn statuses(lab: &MachineLab) -> Vec<(NodeId, Status)> {
 /// linearizable read, which takes a leader, a majority, and a node that has caught up.
 pub(super) async fn trouble(lab: &MachineLab) -> Option<String> {
     let each = lab.machines().iter().map(|machine| async move {
-        let request = messages::range("ready", false);
+        let request = messages::range("ready", EtcdReads::Linearizable);
         let answer = ask::<messages::Range>(machine, messages::RANGE, &request, STATUS_TIMEOUT);
         answer.await.err().map(|error| format!("{machine}: {error}"))
     });
     join_all(each).await.into_iter().flatten().next()
+}
+
+/// Starts a node, if it does not run; whether it then answers, or at least has not ended after some
+/// seconds.
+pub(super) async fn stays_up(
+    machine: &Machine,
+    settings: &EtcdSettings,
+) -> Result<bool, StoreError> {
+    if let Err(error) = installation::start(machine, settings).await {
+        // It ended at once, unless the machine itself is the trouble.
+        return match error {
+            RemoteError::Failed { .. } => Ok(false),
+            other => Err(other.into()),
+        };
+    }
+    let until = Instant::now() + START_PATIENCE;
+    while Instant::now() < until {
+        if status(machine).await.is_ok() {
+            return Ok(true);
+        }
+        if !installation::runs(machine).await? {
+            return Ok(false);
+        }
+        sleep(START_POLL).await;
+    }
+    Ok(true)
 }
 
 /// Has the leader hand over to a node.

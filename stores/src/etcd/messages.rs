@@ -4,6 +4,8 @@
 //! | what | key | value |
 //! |---|---|---|
 //! | register 7 | `register/7` | its value, in decimal |
+//! | element 5 of set 7 | `set/7/5` | nothing: an element is in the set if its key is there |
+//! | lock 7 | `lock/7` | nothing: it is held if its key is there, and ends with its lease |
 
 use std::str::FromStr;
 
@@ -15,10 +17,12 @@ use serde::{Deserialize, Deserializer};
 use serde_json::json;
 
 use super::gateway::CallError;
+use super::settings::EtcdReads;
 
 pub(super) const RANGE: &str = "/v3/kv/range";
 pub(super) const PUT: &str = "/v3/kv/put";
 pub(super) const TXN: &str = "/v3/kv/txn";
+pub(super) const LEASE_GRANT: &str = "/v3/lease/grant";
 pub(super) const STATUS: &str = "/v3/maintenance/status";
 pub(super) const TRANSFER_LEADERSHIP: &str = "/v3/maintenance/transfer-leadership";
 pub(super) const MEMBER_LIST: &str = "/v3/cluster/member/list";
@@ -34,9 +38,19 @@ pub(super) fn register(key: Key) -> String {
     format!("register/{key}")
 }
 
-/// Reads a key; `serializable`: what the asked node has.
-pub(super) fn range(key: &str, serializable: bool) -> serde_json::Value {
-    json!({ "key": encode(key), "serializable": serializable })
+/// The prefix of a set's elements.
+fn set(key: Key) -> String {
+    format!("set/{key}/")
+}
+
+/// The key of a lock.
+pub(super) fn lock(key: Key) -> String {
+    format!("lock/{key}")
+}
+
+/// Reads a key.
+pub(super) fn range(key: &str, reads: EtcdReads) -> serde_json::Value {
+    json!({ "key": encode(key), "serializable": reads == EtcdReads::Serializable })
 }
 
 /// Sets a key.
@@ -53,6 +67,52 @@ pub(super) fn compare_and_put(key: &str, old: Value, new: Value) -> serde_json::
         "value": encode(&old.to_string()),
     });
     json!({ "compare": [compare], "success": [{ "request_put": put(key, new) }] })
+}
+
+/// Adds an element to a set.
+pub(super) fn add(key: Key, element: Value) -> serde_json::Value {
+    json!({ "key": encode(&format!("{}{element}", set(key))) })
+}
+
+/// Reads all elements of a set in one go.
+pub(super) fn elements(key: Key, reads: EtcdReads) -> serde_json::Value {
+    // The first key behind all that begin with the prefix: 0 follows the slash.
+    let end = format!("set/{key}0");
+    json!({
+        "key": encode(&set(key)),
+        "range_end": encode(&end),
+        "serializable": reads == EtcdReads::Serializable,
+        "keys_only": true,
+    })
+}
+
+/// Asks for a lease.
+pub(super) fn grant(seconds: u64) -> serde_json::Value {
+    json!({ "TTL": seconds.to_string() })
+}
+
+/// Makes a key that ends with the lease, if there is no such key.
+pub(super) fn create(key: &str, lease: u64) -> serde_json::Value {
+    let put = json!({ "key": encode(key), "lease": lease.to_string() });
+    let compare = created(key, 0);
+    json!({ "compare": [compare], "success": [{ "request_put": put }] })
+}
+
+/// Deletes a key if it is still the one that was created by this revision.
+pub(super) fn delete(key: &str, revision: Value) -> serde_json::Value {
+    let delete = json!({ "key": encode(key) });
+    let compare = created(key, revision);
+    json!({ "compare": [compare], "success": [{ "request_delete_range": delete }] })
+}
+
+/// Holds if a key was created by this revision; 0 stands for a key that is not there.
+fn created(key: &str, revision: Value) -> serde_json::Value {
+    json!({
+        "key": encode(key),
+        "target": "CREATE",
+        "result": "EQUAL",
+        "create_revision": revision.to_string(),
+    })
 }
 
 /// Where the store stands after a request.
@@ -85,6 +145,7 @@ pub(super) struct Range {
 /// A key with its value.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct KeyValue {
+    key: String,
     #[serde(default)]
     value: String,
     /// The revision that wrote it.
@@ -97,6 +158,11 @@ impl KeyValue {
     pub(super) fn value(&self) -> Result<Value, CallError> {
         decimal(&self.value, "")
     }
+
+    /// The element of a set that the key stands for.
+    pub(super) fn element(&self, key: Key) -> Result<Value, CallError> {
+        decimal(&self.key, &set(key))
+    }
 }
 
 /// The number that stands in base64 after a prefix.
@@ -105,6 +171,13 @@ fn decimal(encoded: &str, prefix: &str) -> Result<Value, CallError> {
     let text = std::str::from_utf8(&bytes).map_err(|_| CallError::Unreadable)?;
     let digits = text.strip_prefix(prefix).ok_or(CallError::Unreadable)?;
     digits.parse().map_err(|_| CallError::Unreadable)
+}
+
+/// A lease that was granted.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(super) struct Lease {
+    #[serde(rename = "ID", deserialize_with = "number")]
+    pub(super) id: u64,
 }
 
 /// How a node sees itself and its cluster.
@@ -188,10 +261,17 @@ mod tests {
 
     #[test]
     fn a_value_that_nobody_wrote_is_refused() {
-        let value = |value: &str| KeyValue { value: value.to_owned(), mod_revision: 1 }.value();
+        let pair = |key: &str, value: &str| KeyValue {
+            key: encode(key),
+            value: value.to_owned(),
+            mod_revision: 1,
+        };
+        let value = |text: &str| pair("register/1", text).value();
         assert_eq!(value(&encode("-17")), Ok(-17));
         for foreign in ["", "NQ", &encode("five"), &encode("5 ")] {
             assert_eq!(value(foreign), Err(CallError::Unreadable), "{foreign}");
         }
+        assert_eq!(pair("set/7/-5", "").element(7), Ok(-5));
+        assert_eq!(pair("set/70/5", "").element(7), Err(CallError::Unreadable));
     }
 }

@@ -10,6 +10,7 @@ mod classify;
 mod client;
 mod gateway;
 mod installation;
+mod lock;
 mod members;
 mod messages;
 mod settings;
@@ -60,7 +61,18 @@ impl Store for EtcdStore {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities {
-            functions: ["read", "write", "cas", "inspect"].into(),
+            functions: [
+                "read",
+                "write",
+                "cas",
+                "inspect",
+                "add",
+                "read-set",
+                "inspect-set",
+                "acquire",
+                "release",
+            ]
+            .into(),
             primaries: true,
             promotion: true,
             membership: true,
@@ -130,10 +142,18 @@ impl Store for EtcdStore {
         Ok(installation::start(machine, &self.settings).await?)
     }
 
-    /// etcd ends itself when its disk fails; somebody must start it again.
+    /// etcd ends itself when its disk fails; somebody must start it again. A node that does not
+    /// stay up, because its log is damaged, is replaced by a new member with nothing.
     async fn recover(&self, lab: &Lab) -> Result<(), StoreError> {
-        let lab = machines(self.name(), lab)?;
-        lab.each(|machine| installation::start(machine, &self.settings)).await?;
+        let revived = machines(self.name(), lab)?.each(|machine| async move {
+            let up = members::stays_up(machine, &self.settings).await?;
+            Ok::<_, StoreError>((!up).then_some(machine.node()))
+        });
+        let ended = revived.await?;
+        for node in ended.into_iter().flatten() {
+            self.remove_member(lab, node).await?;
+            self.add_member(lab, node).await?;
+        }
         Ok(())
     }
 
@@ -141,7 +161,7 @@ impl Store for EtcdStore {
         let Lab::Machines(lab) = lab else {
             unreachable!("installed on machines");
         };
-        let gateway = Gateway::new(members::client_address(lab.machine(node)));
+        let gateway = Gateway::new(installation::client_address(lab.machine(node)));
         Box::new(EtcdClient::new(node, gateway, self.settings.clone(), session))
     }
 }

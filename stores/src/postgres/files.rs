@@ -142,10 +142,9 @@ log_line_prefix = '%m [%p] '
 }
 
 /// How a node's programs reach another node.
-pub(super) fn connection_string(address: std::net::IpAddr, port: u16, node: NodeId) -> String {
+pub(super) fn connection_string(address: std::net::IpAddr, port: u16) -> String {
     format!(
-        "host={address} port={port} user={OPERATOR} dbname=postgres passfile={} \
-         application_name={node} connect_timeout=2",
+        "host={address} port={port} user={OPERATOR} dbname=postgres passfile={} connect_timeout=2",
         password()
     )
 }

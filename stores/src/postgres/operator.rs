@@ -86,14 +86,16 @@ impl Operator<'_> {
 
     /// Whom it is to follow; a running node must be told to read it.
     pub(super) async fn write_upstream(&self, source: &Machine) -> Result<(), RemoteError> {
-        let line = format!("primary_conninfo = '{}'\n", self.connection_string(source));
+        // The name by which commits wait for it. Copying programs must not have it.
+        let name = self.machine.node();
+        let source = self.connection_string(source);
+        let line = format!("primary_conninfo = '{source} application_name={name}'\n");
         self.machine.write(&files::upstream(), line).await?;
         self.run(self.control("own")).await
     }
 
     fn connection_string(&self, source: &Machine) -> String {
-        let node = self.machine.node();
-        files::connection_string(source.address(), self.settings.port, node)
+        files::connection_string(source.address(), self.settings.port)
     }
 
     /// What it would be.

@@ -52,7 +52,9 @@ pub(super) fn exchange(
         if job.events.is_closed() {
             return Err(io::Error::other("nobody waits for it any more"));
         }
-        if !moved {
+        // Reading one output may have fetched what is for the other; the socket knows nothing of
+        // that any more.
+        if !moved && channel.read_window().available == 0 && !channel.eof() {
             connection.wait(TICK)?;
         }
     }

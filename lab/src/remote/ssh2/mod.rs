@@ -14,7 +14,7 @@
 //! Invariants
 //! - A command is sent at most once. A connection that turns out to be lost before the command was
 //!   sent is replaced; after that the loss is an error.
-//! - A machine that does not answer costs its own callers their time-outs, and nobody else anything.
+//! - A machine that does not answer costs its own callers their time-outs, and others nothing.
 
 mod connection;
 mod exchange;

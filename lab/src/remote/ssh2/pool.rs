@@ -107,28 +107,30 @@ impl Pool {
     fn work(&self) {
         let _leaving = Leaving(self);
         let mut connection = None;
+        self.state().idle += 1;
         while let Some(job) = self.next() {
-            if job.is_abandoned() {
-                continue;
-            }
             let (events, deadline, late) = (job.events.clone(), job.deadline, job.late.clone());
             let result = match self.perform(&mut connection, job) {
                 Err(RemoteError::Lost { .. }) if deadline.left().is_zero() => Err(late),
                 result => result,
             };
+            // Whoever hears the answer may have the next job, which needs no other worker.
+            self.state().idle += 1;
             // Nobody may wait for it any more.
             let _ = events.blocking_send(Event::Done(Box::new(result)));
         }
     }
 
-    /// The next job; none if this worker is not needed any more.
+    /// The next job that somebody waits for; none if this worker, which counts as idle, is not
+    /// needed any more.
     fn next(&self) -> Option<Job> {
         let since = Instant::now();
         let mut state = self.state();
-        state.idle += 1;
         let job = loop {
-            if let Some(job) = state.jobs.pop_front() {
-                break Some(job);
+            match state.jobs.pop_front() {
+                Some(job) if job.is_abandoned() => continue,
+                Some(job) => break Some(job),
+                None => {}
             }
             let left = IDLE_MAX.saturating_sub(since.elapsed());
             if state.closed || left.is_zero() {
