@@ -20,8 +20,9 @@ use crate::StoreError;
 /// How long a question may take that a node answers by itself.
 const STATUS_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// How long a question may take that the cluster must agree on.
-const CLUSTER_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a question may take that the cluster must agree on: etcd gives up after seven seconds,
+/// and what it says then is better than nothing.
+const CLUSTER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a node is watched that was started.
 const START_PATIENCE: Duration = Duration::from_secs(10);
