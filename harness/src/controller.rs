@@ -267,4 +267,16 @@ impl Cluster for StoreOnLab {
     async fn promote(&self, node: NodeId) -> Result<(), String> {
         self.store.promote(&self.lab, node).await.map_err(|error| error.to_string())
     }
+
+    async fn members(&self) -> Option<Vec<NodeId>> {
+        self.store.members(&self.lab).await
+    }
+
+    async fn remove_member(&self, node: NodeId) -> Result<(), String> {
+        self.store.remove_member(&self.lab, node).await.map_err(|error| error.to_string())
+    }
+
+    async fn add_member(&self, node: NodeId) -> Result<(), String> {
+        self.store.add_member(&self.lab, node).await.map_err(|error| error.to_string())
+    }
 }

@@ -144,6 +144,11 @@ pub trait Store: Send + Sync {
     /// If the node cannot be told to; that it does not come to lead is for others to see.
     async fn promote(&self, lab: &Lab, node: NodeId) -> Result<(), StoreError>;
 
+    /// The nodes that belong to the cluster now; `None` where the store cannot tell.
+    async fn members(&self, _lab: &Lab) -> Option<Vec<NodeId>> {
+        None
+    }
+
     /// Takes a node out of the cluster's membership, as an operator would: it is stopped, and its
     /// data is erased if it can be reached.
     ///

@@ -276,6 +276,7 @@ fn an_operator_moves_the_lead_and_takes_members_out_and_in() {
 
         // The dead one is replaced by one that knows nothing.
         store.remove_member(lab, second).await.expect("a majority agrees");
+        assert_eq!(store.members(lab).await, Some(setup.others(second)));
         let data = setup.said(second, "ls /var/lib/perjury/data").await;
         assert!(!data.contains("etcd"), "{data}");
         store.add_member(lab, second).await.expect("a majority agrees");
@@ -298,6 +299,7 @@ fn an_operator_moves_the_lead_and_takes_members_out_and_in() {
             .await;
         store.recover(lab).await.expect("a majority agrees");
         setup.ready().await;
+        assert_eq!(store.members(lab).await, Some(nodes));
         assert_eq!(found(&client.invoke(&[MicroOp::inspect(KEY)]).await).0, Reading::Value(2));
         assert_eq!(found(&newcomer.invoke(&[MicroOp::read(KEY)]).await).0, Reading::Value(2));
     });

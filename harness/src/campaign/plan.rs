@@ -258,6 +258,11 @@ fn check_fit(
             return Err(refused(settings, &problem)
                 .hint("the replica needs `failover = \"manual\"` or `\"automatic\"` for it"));
         }
+        if fault.kind() == FaultKind::Membership && !offers.membership {
+            let store = store.name();
+            let problem = format!("`{fault}`: the members of the store `{store}` are fixed");
+            return Err(refused(settings, &problem));
+        }
         if let Some(node) = fault.named_nodes().iter().find(|node| node.0 >= settings.nodes) {
             let nodes = settings.nodes;
             let problem =

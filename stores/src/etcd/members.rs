@@ -130,16 +130,22 @@ impl<'a> Membership<'a> {
         node: NodeId,
         what: &'static str,
     ) -> Result<Self, StoreError> {
-        let failed = |problem: String| StoreError::Unreachable { node, what, problem };
+        let others = lab.machines().iter().filter(|it| it.node() != node);
+        let seen = Self::seen_by(lab, &others.map(Machine::node).collect::<Vec<_>>()).await;
+        seen.map_err(|problem| StoreError::Unreachable { node, what, problem })
+    }
+
+    /// The cluster as one of these nodes sees it; an error says why none does.
+    pub(super) async fn seen_by(lab: &'a MachineLab, nodes: &[NodeId]) -> Result<Self, String> {
         let statuses = statuses(lab).await;
-        let mut in_touch = statuses.iter().filter(|(it, status)| *it != node && status.leader != 0);
+        let mut in_touch =
+            statuses.iter().filter(|(node, status)| nodes.contains(node) && status.leader != 0);
         let Some((spokesman, _)) = in_touch.next() else {
-            return Err(failed("no other node knows a leader".to_owned()));
+            return Err("no node that could speak for the cluster knows a leader".to_owned());
         };
         let spokesman = lab.machine(*spokesman);
         let answer = ask(spokesman, messages::MEMBER_LIST, &json!({}), CLUSTER_TIMEOUT).await;
-        let Members { members } =
-            answer.map_err(|error| failed(format!("{spokesman} says: {error}")))?;
+        let Members { members } = answer.map_err(|error| format!("{spokesman} says: {error}"))?;
         Ok(Self { spokesman, members })
     }
 

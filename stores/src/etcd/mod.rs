@@ -17,7 +17,8 @@ mod settings;
 
 use async_trait::async_trait;
 use perjury_history::NodeId;
-use perjury_lab::machines::Footprint;
+use perjury_lab::machines::{Footprint, Machine};
+use perjury_lab::remote::RemoteError;
 use perjury_lab::{Clock, Lab};
 
 use crate::machines::machines;
@@ -46,6 +47,12 @@ impl EtcdStore {
     pub(crate) fn new(settings: EtcdSettings, nodes: u32) -> Result<Self, StoreError> {
         settings.check()?;
         Ok(Self { settings, nodes })
+    }
+
+    /// Puts a new member in the place of one that is of no use any more.
+    async fn replace(&self, lab: &Lab, node: NodeId) -> Result<(), StoreError> {
+        self.remove_member(lab, node).await?;
+        self.add_member(lab, node).await
     }
 }
 
@@ -93,9 +100,16 @@ impl Store for EtcdStore {
         Ok(())
     }
 
+    /// A node that ends at once because its log is damaged is replaced by a new member with nothing,
+    /// if the others agree.
     async fn start(&self, lab: &Lab, node: NodeId) -> Result<(), StoreError> {
         let machine = machines(self.name(), lab)?.machine(node);
-        Ok(installation::start(machine, &self.settings).await?)
+        match installation::start(machine, &self.settings).await {
+            Err(error @ RemoteError::Failed { .. }) => {
+                self.replace(lab, node).await.map_err(|_| error.into())
+            }
+            other => Ok(other?),
+        }
     }
 
     async fn await_ready(&self, lab: &Lab, patience_ns: u64) -> Result<(), StoreError> {
@@ -119,6 +133,13 @@ impl Store for EtcdStore {
 
     async fn promote(&self, lab: &Lab, node: NodeId) -> Result<(), StoreError> {
         members::transfer_leadership(machines(self.name(), lab)?, node).await
+    }
+
+    async fn members(&self, lab: &Lab) -> Option<Vec<NodeId>> {
+        let lab = machines(self.name(), lab).ok()?;
+        let membership = Membership::seen_by(lab, &lab.nodes()).await.ok()?;
+        let members = lab.machines().iter().filter(|it| membership.member(it).is_some());
+        Some(members.map(Machine::node).collect())
     }
 
     async fn remove_member(&self, lab: &Lab, node: NodeId) -> Result<(), StoreError> {
@@ -151,8 +172,7 @@ impl Store for EtcdStore {
         });
         let ended = revived.await?;
         for node in ended.into_iter().flatten() {
-            self.remove_member(lab, node).await?;
-            self.add_member(lab, node).await?;
+            self.replace(lab, node).await?;
         }
         Ok(())
     }
