@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use perjury_nemesis::{HealReport, Journal, LeftBehind, LinuxInjector, heal_left_behind};
+use perjury_nemesis::{Fault, HealReport, Journal, LeftBehind, LinuxInjector, heal_left_behind};
 use serde_json::Value;
 
 use crate::campaign::LabSettings;
@@ -68,7 +68,7 @@ impl Broken {
     /// If the lab cannot be reached or the journal not be written.
     pub fn heal(&self) -> Result<HealReport, Error> {
         let nodes = self.left.faults.values().flat_map(|fault| fault.nodes().to_vec());
-        let links = self.left.faults.values().flat_map(|fault| fault.links());
+        let links = self.left.faults.values().flat_map(Fault::links);
         let links = links.flat_map(|link| [link.from, link.to]);
         let nodes = nodes.chain(links).map(|node| node.0 + 1).max().unwrap_or(1);
         let lab = connect(&self.lab()?, nodes)?;

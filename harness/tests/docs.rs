@@ -94,8 +94,11 @@ fn every_campaign_in_the_book_and_beside_it_loads() {
 #[test]
 fn every_drawn_anomaly_is_one() {
     let results = page("results.md");
-    let workload = perjury_workloads::workload("register", perjury_workloads::no_options());
-    let checkers = workload.expect("a workload").checkers();
+    let checkers: Vec<_> = perjury_workloads::names()
+        .iter()
+        .map(|name| perjury_workloads::workload(name, perjury_workloads::no_options()))
+        .flat_map(|workload| workload.expect("a workload").checkers())
+        .collect();
     let mut drawn = BTreeSet::new();
     for (kind, drawing) in blocks(&results, "history ") {
         let history = History::parse_notation(drawing);
@@ -114,13 +117,19 @@ fn every_drawn_anomaly_is_one() {
 #[test]
 fn the_reference_has_every_key_and_value_and_no_other() {
     let reference = page("campaigns.md");
-    let cases: [(&str, &[&str]); 4] = [
+    let cases: [(&str, &[&str]); 7] = [
         ("Keys of a test", &["nonsense = 1"]),
         ("The store `replica`", &["store = { kind = 'replica', nonsense = 1 }"]),
         (
             "The workload `register`",
             &["store = 'replica'\nworkload = { kind = 'register', nonsense = 1 }"],
         ),
+        ("The workload `set`", &["store = 'replica'\nworkload = { kind = 'set', nonsense = 1 }"]),
+        (
+            "The workload `counter`",
+            &["store = 'replica'\nworkload = { kind = 'counter', nonsense = 1 }"],
+        ),
+        ("The workload `lock`", &["store = 'replica'\nworkload = { kind = 'lock', nonsense = 1 }"]),
         ("Expectations", &["store = 'replica'\nexpect.nonsense = 1"]),
     ];
     for (heading, tests) in cases {

@@ -86,3 +86,87 @@ fn each_wrong_configuration_is_found() {
         assert!(found * 100 >= count * 95, "{test}: {found} of {count}: {failed:#?}");
     }
 }
+
+/// Sets, counters and locks: a store that is right by construction, and one for each way to be wrong.
+const OBJECTS: &str = "
+    [defaults]
+    nodes = 5
+    concurrency = 10
+    rate = 300
+    time-limit = '30s'
+    nemesis = ['partition:primaries', 'kill@primaries', 'pause@primaries', 'clock']
+
+    [[test]]
+    name = 'correct-set'
+    store = 'replica'
+    workload = 'set'
+    expect.models = ['linearizable', 'integrity', 'durable', 'convergent', 'single-leader']
+
+    [[test]]
+    name = 'correct-counter'
+    store = 'replica'
+    workload = 'counter'
+    expect.models = ['linearizable', 'integrity', 'durable', 'convergent', 'single-leader']
+
+    [[test]]
+    name = 'correct-lock'
+    store = 'replica'
+    workload = 'lock'
+    expect.models = ['mutual-exclusion', 'fencing', 'single-leader']
+
+    [[test]]
+    name = 'set-async'
+    store = { kind = 'replica', acknowledge = 'async' }
+    workload = 'set'
+    nemesis = ['partition:primaries']
+    expect.violations = ['lost-write', 'stale-read', 'two-leaders']
+    expect.known = ['nonlinearizable']
+
+    [[test]]
+    name = 'counter-async'
+    store = { kind = 'replica', acknowledge = 'async' }
+    workload = 'counter'
+    nemesis = ['partition:primaries']
+    expect.violations = ['lost-write', 'stale-read', 'two-leaders']
+    expect.known = ['nonlinearizable']
+
+    [[test]]
+    name = 'lock-async'
+    store = { kind = 'replica', acknowledge = 'async' }
+    workload = 'lock'
+    nemesis = ['partition:primaries']
+    expect.violations = ['fencing', 'mutual-exclusion', 'two-leaders']
+
+    [[test]]
+    name = 'set-any-follower'
+    store = { kind = 'replica', reads = 'any-follower' }
+    workload = { kind = 'set', read-share = 0.3 }
+    rate = 1000
+    expect = { models = ['integrity', 'durable', 'convergent'], violations = ['stale-read'], known = ['nonlinearizable'] }
+
+    [[test]]
+    name = 'set-keep'
+    store = { kind = 'replica', acknowledge = 'async', rejoin = 'keep' }
+    workload = 'set'
+    nemesis = ['partition:primaries']
+    expect = { violations = ['divergence'], known = ['lost-write', 'linearizable', 'two-leaders'] }
+";
+
+#[test]
+fn correct_sets_counters_and_locks_are_never_accused() {
+    for test in ["correct-set", "correct-counter", "correct-lock"] {
+        let failed = unexpected(OBJECTS, test, seeds(50));
+        assert!(failed.is_empty(), "{test}: {failed:#?}");
+    }
+}
+
+#[test]
+fn wrong_sets_counters_and_locks_are_found() {
+    let count = seeds(50);
+    for test in ["set-async", "counter-async", "lock-async", "set-any-follower", "set-keep"] {
+        let failed = unexpected(OBJECTS, test, count);
+        let found = count - failed.len() as u64;
+        println!("{test}: as expected with {found} of {count} seeds");
+        assert!(found * 100 >= count * 80, "{test}: {found} of {count}: {failed:#?}");
+    }
+}

@@ -109,7 +109,7 @@ fn draw_plain(
             Fault::Bandwidth { nodes, links, rate_kbit: 64 << rng.random_range(0..6) }
         }
         FaultKind::Cpu => Fault::Cpu { nodes, percent: 2 << rng.random_range(0..5) },
-        FaultKind::Memory => Fault::Memory { nodes, percent: rng.random_range(50..100) },
+        FaultKind::Memory => Fault::Memory { nodes, mib: 4 << rng.random_range(0..5) },
         // They have a variant of their own.
         FaultKind::Partition | FaultKind::Restart | FaultKind::Clock | FaultKind::Disk => {
             return None;

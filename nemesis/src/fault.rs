@@ -130,8 +130,8 @@ pub enum Fault {
     Memory {
         /// Where.
         nodes: Vec<NodeId>,
-        /// What the processes of a node may use, in percent of what they used before.
-        percent: u32,
+        /// What the processes of a node may take from now on, in MiB; what they have they keep.
+        mib: u32,
     },
 }
 
@@ -341,8 +341,8 @@ impl fmt::Display for Fault {
             Fault::Cpu { percent, .. } => {
                 write!(f, "let the process on {nodes} have {percent} % of a processor")
             }
-            Fault::Memory { percent, .. } => {
-                write!(f, "let the process on {nodes} have {percent} % of its memory")
+            Fault::Memory { mib, .. } => {
+                write!(f, "let the process on {nodes} take no more than {mib} MiB")
             }
         }
     }

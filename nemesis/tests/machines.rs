@@ -5,12 +5,17 @@
 
 mod support;
 
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
 use perjury_history::NodeId;
-use perjury_lab::machines::MachineLab;
+use perjury_lab::machines::{Machine, MachineLab};
 use perjury_lab::namespaces::{self, NamespaceSettings};
 use perjury_lab::remote::Command;
-use perjury_lab::simulated::Link;
-use perjury_nemesis::Fault;
+use perjury_lab::simulated::{ClockFault, Link};
+use perjury_nemesis::{Fault, Injector, Journal, Shape, heal_left_behind};
 
 use support::{Look, MS, MachinesBed, MachinesInUse, SECOND, Scene, TestBed, script};
 
@@ -38,12 +43,33 @@ const FAULTS: &[&str] = &[
     "disk:error@n5",
     "disk:bit-flip@n1",
     "disk:truncate@n3",
+    "cpu@n2",
+    "memory@minority",
 ];
 
 const NODES: u32 = 5;
 
+/// Those in the middle of which a controller is killed.
+const KILLED: &[&str] = &[
+    "partition:halves",
+    "kill@n1",
+    "pause@minority",
+    "clock:strobe@minority",
+    "lossy@minority",
+    "crash@n3",
+    "disk:full@n2",
+    "disk:slow@n4",
+    "disk:error@n5",
+];
+
 /// Small, so that filling it takes no time.
 const VOLUME_MIB: u32 = 32;
+
+/// All, or those that have `PERJURY_FAULT` of the environment in their text.
+fn wanted(specs: &[&'static str]) -> Vec<&'static str> {
+    let only = std::env::var("PERJURY_FAULT").unwrap_or_default();
+    specs.iter().copied().filter(|spec| spec.contains(&only)).collect()
+}
 
 /// Until the witnesses show just these faults, and no others.
 async fn shows(bed: &MachinesBed, faults: &[&Fault], usual: &Look) -> Result<(), String> {
@@ -74,15 +100,13 @@ async fn usual(bed: &MachinesBed) -> Look {
 /// The fault's effect is there while it is in force and gone after its end, and so is its entry in
 /// the journal.
 fn every_fault_has_its_effect_and_an_end() {
-    let only = std::env::var("PERJURY_FAULT").ok();
-    let wanted = |spec: &&str| only.as_ref().is_none_or(|it| spec.contains(it.as_str()));
-    for (seed, spec) in (1..).zip(FAULTS.iter().filter(|spec| wanted(spec))) {
+    for (seed, spec) in (1..).zip(wanted(FAULTS)) {
         let scene = Scene::on(MachinesBed::new(seed));
         let mut nemesis = scene.nemesis(seed);
         scene.bed.run(async {
             let usual = usual(&scene.bed).await;
             let end_ns = scene.bed.clock().now_ns() + 60 * SECOND;
-            let schedule = script([(0, 120_000, *spec)]);
+            let schedule = script([(0, 120_000, spec)]);
             nemesis.run(&schedule, end_ns).await.expect("the journal can be written");
             let in_force = scene.left_behind();
             assert_eq!(scene.stages(0), ["applied", "observed"], "{spec}: {:?}", scene.events());
@@ -137,6 +161,207 @@ fn a_partition_by_port_leaves_other_ports() {
     });
 }
 
+/// Each of two faults that overlap lasts until its own end, which an injector makes that knows
+/// nothing of the beginning; to end one twice is harmless.
+fn faults_overlap_and_are_undone_by_other_injectors() {
+    let node = NodeId;
+    let all: Vec<NodeId> = (0..NODES).map(NodeId).collect();
+    let around = |middle: NodeId| -> BTreeSet<Link> {
+        let others = all.iter().filter(|&&other| other != middle);
+        let both = |&other| [Link { from: middle, to: other }, Link { from: other, to: middle }];
+        others.flat_map(both).collect()
+    };
+    let slow = |middle| Fault::Slow {
+        nodes: vec![middle],
+        links: around(middle),
+        delay_us: 30_000,
+        jitter_us: 5_000,
+    };
+    let lossy = |middle| Fault::Lossy {
+        nodes: vec![middle],
+        links: around(middle),
+        loss_ppm: 300_000,
+        duplicate_ppm: 100_000,
+        reorder_ppm: 100_000,
+    };
+    let cut = |middle| Fault::Partition {
+        shape: Shape::One,
+        nodes: vec![middle],
+        links: around(middle),
+        ports: Vec::new(),
+    };
+    let bump = |middle| Fault::Clock {
+        nodes: vec![middle],
+        error: ClockFault::Bump { offset_ns: -40 * SECOND as i64 },
+    };
+    let pairs = [
+        (cut(node(0)), cut(node(2))),
+        (slow(node(1)), slow(node(1))),
+        (slow(node(0)), lossy(node(3))),
+        (lossy(node(2)), cut(node(2))),
+        (bump(node(4)), Fault::Pause { nodes: vec![node(4)] }),
+        (Fault::Pause { nodes: vec![node(4)] }, bump(node(4))),
+        (Fault::Crash { nodes: vec![node(3)] }, cut(node(3))),
+        (Fault::Kill { nodes: vec![node(1)] }, bump(node(1))),
+    ];
+    for (first, second) in &pairs {
+        let bed = MachinesBed::new(1);
+        let [one, other] = [bed.linux_injector(), bed.linux_injector()];
+        bed.run(async {
+            let usual = usual(&bed).await;
+            let expect = async |faults: &[&Fault]| {
+                let seen = shows(&bed, faults, &usual).await;
+                seen.unwrap_or_else(|it| panic!("{first}; {second}: {faults:?}: {it}"));
+            };
+            let undo = async |number, fault: &Fault| {
+                for _ in 0..2 {
+                    other.undo(number, fault).await.expect("it can be undone");
+                }
+                if fault.ends_processes() {
+                    bed.restart(fault.nodes()[0]).await;
+                }
+            };
+            other.undo(1, first).await.expect("it is not there");
+            one.apply(1, first).await.expect("it can be applied");
+            one.apply(2, second).await.expect("it can be applied");
+            expect(&[first, second]).await;
+            undo(1, first).await;
+            expect(&[second]).await;
+            undo(2, second).await;
+            expect(&[]).await;
+        });
+    }
+}
+
+/// A crash loses what was not synced and nothing else; a kill loses nothing.
+fn only_a_crash_loses_records_and_only_those_not_synced() {
+    let node = NodeId(2);
+    let lost = |spec: &str| {
+        let scene = Scene::on(MachinesBed::new(1));
+        let mut nemesis = scene.nemesis(1);
+        scene.bed.run(async {
+            let mut before = scene.bed.testimony(node).await.expect("it runs");
+            while before.synced == 0 || before.written < before.synced + 5 {
+                scene.sleep_until(scene.bed.clock().now_ns() + 20 * MS).await;
+                before = scene.bed.testimony(node).await.expect("it runs");
+            }
+            nemesis.run(&script([(0, 100, spec)]), 3_600 * SECOND).await.expect("the journal");
+            assert_eq!(scene.stages(0).last(), Some(&"undone"), "{:?}", scene.events());
+            let after = scene.bed.testimony(node).await.expect("it runs again");
+            assert!(after.found >= before.synced, "{spec}: {} of {}", after.found, before.synced);
+            before.written.saturating_sub(after.found)
+        })
+    };
+    assert_eq!(lost("kill@n3"), 0);
+    // By chance all may have been synced just before.
+    assert!((0..5).any(|_| lost("crash@n3") > 0), "no crash lost anything");
+}
+
+/// A controller that is killed leaves its faults in force, and another one heals them by the journal.
+fn a_killed_controller_is_healed_from_its_journal(host: &Namespaces) {
+    for (seed, spec) in (1..).zip(wanted(KILLED)) {
+        let bed = MachinesBed::new(seed);
+        let injector = bed.linux_injector();
+        let folder = tempfile::tempdir().expect("a folder");
+        let journal = folder.path().join("faults.jsonl");
+        let usual = bed.run(usual(&bed));
+        let mut controller = host.controller(spec, &journal);
+        let ready = folder.path().join("faults.ready");
+        let began = Instant::now();
+        while !ready.exists() {
+            assert!(began.elapsed() < Duration::from_secs(60), "{spec}: no fault in time");
+            let ended = controller.try_wait().expect("it is ours");
+            assert!(ended.is_none(), "{spec}: the controller ended: {ended:?}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        controller.kill().expect("it runs");
+        controller.wait().expect("it is ours");
+        let left = Journal::left_behind(&journal).expect("a journal").faults;
+        bed.run(async {
+            let faults: Vec<&Fault> = left.values().collect();
+            assert_eq!(faults.len(), 1, "{spec}");
+            let seen = shows(&bed, &faults, &usual).await;
+            seen.unwrap_or_else(|it| panic!("{spec}: the fault ended with the controller: {it}"));
+            let report = heal_left_behind(&journal, &injector).await.expect("a journal");
+            assert_eq!(report.failed, [], "{spec}");
+            assert_eq!(report.undone.iter().map(|it| &it.1).collect::<Vec<_>>(), faults, "{spec}");
+            for &node in faults[0].nodes().iter().filter(|_| faults[0].ends_processes()) {
+                bed.restart(node).await;
+            }
+            shows(&bed, &[], &usual).await.unwrap_or_else(|it| panic!("{spec}, healed: {it}"));
+            let again = heal_left_behind(&journal, &injector).await.expect("a journal");
+            assert_eq!(again.undone, [], "{spec}: once is enough");
+        });
+    }
+}
+
+/// The controller that is killed: this program once more.
+#[test]
+fn controller() {
+    let Ok(order) = std::env::var("PERJURY_TEST_CONTROLLER") else { return };
+    let (name, rest) = order.split_once(' ').expect("the lab's name");
+    let (spec, journal) = rest.split_once(' ').expect("a fault and a file");
+    let settings = NamespaceSettings { name: name.to_owned(), ..NamespaceSettings::default() };
+    let lab = namespaces::open(&settings, NODES).expect("it is up");
+    let scene = Scene::with_journal(MachinesBed::of(lab), journal.into());
+    let mut nemesis = scene.nemesis(1);
+    scene.bed.run(async {
+        nemesis.run(&script([(0, 3_600_000, spec)]), 1_800 * SECOND).await.expect("the journal");
+        assert_eq!(scene.stages(0), ["applied", "observed"], "{:?}", scene.events());
+        std::fs::write(PathBuf::from(journal).with_extension("ready"), "").expect("a file");
+        // It ends by being killed.
+        std::future::pending::<()>().await;
+    });
+}
+
+/// Has iptables make the empty tables that it makes at its first use, and never takes away again.
+const TABLES: &str = r#"
+for tool in iptables ip6tables; do
+    for chain in INPUT OUTPUT; do
+        $tool -w -A $chain -j ACCEPT && $tool -w -D $chain -j ACCEPT
+    done
+done
+"#;
+
+/// Everything that a fault could leave on a machine.
+fn state_of(machine: &Machine, lab: &MachineLab) -> Vec<String> {
+    const STATE: &str = r#"
+iptables -S
+ip6tables -S
+nft list ruleset
+tc qdisc show
+sed 's/loop[0-9]*/loop/' /proc/mounts | sort
+ps -e -o args= | grep -v -e '^ps ' -e '^sh ' -e '^grep ' -e '^sort' -e '^timeout ' | sort
+ls /var/lib/perjury /var/lib/perjury/run /var/lib/perjury/data
+"#;
+    let state = lab.run(machine.run(&Command::script(STATE).as_root()));
+    state.expect("it can be reached").lines().map(str::to_owned).collect()
+}
+
+/// Sweeping takes everything off a machine, whatever made it; nothing of it is left.
+fn nothing_is_left_after_sweeping(before: &[Vec<String>]) {
+    let bed = MachinesBed::new(1);
+    let injector = bed.linux_injector();
+    let faults =
+        ["partition:halves", "lossy@all", "clock:bump@all", "disk:full@n1", "pause@n2", "cpu@n3"];
+    let scene = Scene::on(bed.clone());
+    let mut nemesis = scene.nemesis(1);
+    let schedule = script(faults.map(|spec| (0, 3_600_000, spec)));
+    bed.run(async {
+        nemesis.run(&schedule, 1_800 * SECOND).await.expect("the journal works");
+        assert_eq!(nemesis.in_force().len(), faults.len());
+        bed.lab.each(|machine| injector.sweep(machine)).await.expect("they can be reached");
+        bed.lab.each(|machine| injector.sweep(machine)).await.expect("twice is harmless");
+    });
+    for (machine, before) in bed.lab.machines().iter().zip(before) {
+        bed.end(machine);
+        let after = state_of(machine, &bed.lab);
+        let new: Vec<_> = after.iter().filter(|line| !before.contains(line)).collect();
+        let missing: Vec<_> = before.iter().filter(|line| !after.contains(line)).collect();
+        assert!(new.is_empty() && missing.is_empty(), "{machine}: {new:#?}, not {missing:#?}");
+    }
+}
+
 /// Machines of this host, taken away when dropped.
 struct Namespaces {
     settings: NamespaceSettings,
@@ -158,6 +383,15 @@ impl Namespaces {
     fn open(&self) -> MachineLab {
         namespaces::open(&self.settings, NODES).expect("they are up")
     }
+
+    /// A controller that makes a fault and waits to be killed.
+    fn controller(&self, spec: &str, journal: &Path) -> Child {
+        let order = format!("{} {spec} {}", self.settings.name, journal.display());
+        let mut program = std::process::Command::new(std::env::current_exe().expect("it runs"));
+        program.args(["controller", "--exact", "--nocapture"]);
+        program.env("PERJURY_TEST_CONTROLLER", order);
+        program.stdout(Stdio::null()).spawn().expect("it can be started")
+    }
 }
 
 impl Drop for Namespaces {
@@ -173,7 +407,18 @@ fn namespaces() {
     let Some(host) = Namespaces::up() else { return };
     let lab = host.open();
     lab.run(lab.prepare(VOLUME_MIB)).expect("the machines are good");
-    let _in_use = MachinesInUse::new(lab);
-    a_partition_by_port_leaves_other_ports();
+    let _in_use = MachinesInUse::new(lab.clone());
+    let bed = MachinesBed::new(1);
+    bed.linux_injector();
+    lab.machines().iter().for_each(|machine| bed.end(machine));
+    let tables = Command::script(TABLES).as_root();
+    lab.run(lab.each(|machine| machine.run(&tables))).expect("there is iptables");
+    let before: Vec<_> = lab.machines().iter().map(|it| state_of(it, &lab)).collect();
+
     every_fault_has_its_effect_and_an_end();
+    a_partition_by_port_leaves_other_ports();
+    faults_overlap_and_are_undone_by_other_injectors();
+    only_a_crash_loses_records_and_only_those_not_synced();
+    a_killed_controller_is_healed_from_its_journal(&host);
+    nothing_is_left_after_sweeping(&before);
 }

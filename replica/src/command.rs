@@ -1,5 +1,7 @@
 //! What clients ask and what they are told.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::NodeId;
@@ -24,7 +26,7 @@ pub struct Version {
     pub position: u64,
 }
 
-/// What a client wants done to a register.
+/// What a client wants done to a register, a set or a lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Command {
@@ -55,6 +57,67 @@ pub enum Command {
         /// Which register.
         key: i64,
     },
+    /// Adds to the value; a register never written counts as 0. So a register is a counter.
+    Increment {
+        /// Which register.
+        key: i64,
+        /// By how much.
+        delta: i64,
+    },
+    /// Adds an element to a set. Sets and registers of the same key are different things.
+    Add {
+        /// Which set.
+        key: i64,
+        /// The element.
+        element: i64,
+    },
+    /// A set's elements, by the read route of the settings.
+    ReadSet {
+        /// Which set.
+        key: i64,
+    },
+    /// The elements that this very node holds.
+    InspectSet {
+        /// Which set.
+        key: i64,
+    },
+    /// Takes a lock, if it is free. There are no leases: it is held until it is released.
+    Acquire {
+        /// Which lock.
+        key: i64,
+    },
+    /// Frees a lock, if it is held with this token.
+    Release {
+        /// Which lock.
+        key: i64,
+        /// What the acquisition brought.
+        token: i64,
+    },
+}
+
+impl Command {
+    /// Whether it goes into the log.
+    #[must_use]
+    pub fn is_mutation(&self) -> bool {
+        match self {
+            Command::Write { .. }
+            | Command::Cas { .. }
+            | Command::Increment { .. }
+            | Command::Add { .. }
+            | Command::Acquire { .. }
+            | Command::Release { .. } => true,
+            Command::Read { .. }
+            | Command::Inspect { .. }
+            | Command::ReadSet { .. }
+            | Command::InspectSet { .. } => false,
+        }
+    }
+
+    /// Whether it asks for what this very node holds.
+    #[must_use]
+    pub fn is_inspection(&self) -> bool {
+        matches!(self, Command::Inspect { .. } | Command::InspectSet { .. })
+    }
 }
 
 /// What a client has seen so far; it carries this along from request to request.
@@ -90,7 +153,7 @@ pub struct Request {
 }
 
 /// The one answer to a request. There may be none: clients have time-outs of their own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reply {
     /// Who asked.
     pub client: ClientId,
@@ -110,14 +173,19 @@ pub struct Reply {
 }
 
 /// What came of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// The register's value.
     Read(Option<i64>),
+    /// The set's elements, ascending.
+    Elements(Arc<[i64]>),
     /// The write, or the compare-and-set, was done.
     Written,
-    /// The comparison of a compare-and-set was false: nothing changed.
+    /// The lock was free; now it is held with this token.
+    Acquired(i64),
+    /// The comparison of a compare-and-set was false, the lock was not free, or not held with that
+    /// token: nothing changed.
     Mismatch,
     /// It certainly did not happen.
     Refused(Refusal),

@@ -29,6 +29,32 @@ pub enum Operation {
         /// The value set.
         new: i64,
     },
+    /// Adds to a register.
+    Increment {
+        /// Which.
+        key: i64,
+        /// By how much.
+        delta: i64,
+    },
+    /// Adds an element to a set.
+    Add {
+        /// Which.
+        key: i64,
+        /// The element.
+        element: i64,
+    },
+    /// Takes a lock that is free.
+    Acquire {
+        /// Which.
+        key: i64,
+    },
+    /// Frees a lock that is held with this token.
+    Release {
+        /// Which.
+        key: i64,
+        /// The token.
+        token: i64,
+    },
 }
 
 /// One entry of the log; its position is where it stands.
@@ -47,7 +73,7 @@ pub struct Snapshot {
     pub position: u64,
     /// The epochs of the entries it stands for: (epoch, its first position), by position.
     pub lineage: Vec<(u64, u64)>,
-    /// The registers.
+    /// The registers and sets.
     pub state: State,
 }
 

@@ -169,6 +169,7 @@ fn replay(entries: &[Entry]) -> (State, Vec<(bool, Option<Version>)>) {
             Operation::Cas { key, old, new } => {
                 (key, new, cells.get(&key).is_some_and(|cell| cell.0 == old))
             }
+            other => panic!("nobody asked for {other:?}"),
         };
         results.push((done, cells.get(&key).map(|cell| cell.1)));
         if done {
@@ -181,7 +182,8 @@ fn replay(entries: &[Entry]) -> (State, Vec<(bool, Option<Version>)>) {
             (key, serde_json::json!({ "value": value, "version": version }))
         })
         .collect();
-    let state = serde_json::from_value(serde_json::json!(cells)).expect("a state is a map");
+    let state = serde_json::json!({ "cells": cells, "sets": {}, "locks": {} });
+    let state = serde_json::from_value(state).expect("it is a state");
     (state, results)
 }
 
@@ -260,7 +262,7 @@ impl Fuzz {
                 let operated = self.operated.get_mut(&pending).expect("it was asked");
                 let now_ns = self.cluster.now_ns;
                 if let Some(reply) = self.cluster.replies.get(&pending) {
-                    operated.completed = Some((now_ns, reply.outcome, reply.version));
+                    operated.completed = Some((now_ns, reply.outcome.clone(), reply.version));
                 } else if now_ns < operated.invoked_ns + 300 * MS {
                     continue;
                 } else {
@@ -370,7 +372,9 @@ impl Fuzz {
         // Per key: (when it was invoked, when completed, position, whether it read).
         let mut order = BTreeMap::<i64, Vec<(u64, u64, u64, bool)>>::new();
         for operated in self.operated.values() {
-            let Some((completed_ns, outcome, version)) = operated.completed else { continue };
+            let Some((completed_ns, outcome, version)) = operated.completed.clone() else {
+                continue;
+            };
             let entry = version.map(|version| {
                 let entry = committed.get(version.position as usize - 1);
                 let entry = *entry.expect("an acknowledged write is committed");
@@ -399,7 +403,7 @@ impl Fuzz {
                     let read = entry.map(|operation| match operation {
                         Operation::Write { key: k, value } => (k, value),
                         Operation::Cas { key: k, new, .. } => (k, new),
-                        Operation::Begin => panic!("nobody wrote what was read"),
+                        other => panic!("{other:?} did not write what was read"),
                     });
                     assert_eq!(read, value.map(|value| (key, value)));
                     (key, false)
@@ -455,7 +459,7 @@ fn fuzz(settings: impl Fn(u64) -> Settings + std::panic::RefUnwindSafe) {
             fuzz.recover();
             fuzz.judge();
             let done = |operated: &&Operated| {
-                operated.completed.is_some_and(|(_, outcome, _)| {
+                operated.completed.as_ref().is_some_and(|(_, outcome, _)| {
                     !matches!(outcome, Outcome::Refused(_) | Outcome::Unknown(_))
                 })
             };

@@ -73,7 +73,7 @@ impl Lock {
         if options.hold_ms > HOLD_MS_MAX {
             let advice = "nobody else gets a lock that is held all the time";
             let expected = format!("at most {HOLD_MS_MAX} (an hour)");
-            return out_of_range(NAME, "hold-ms", expected, options.hold_ms, advice);
+            return out_of_range(NAME, "hold-ms", expected, &options.hold_ms, advice);
         }
         Ok(Self { options })
     }

@@ -1,5 +1,7 @@
 //! What the options of several workloads have in common.
 
+use std::fmt::Display;
+
 use crate::WorkloadError;
 
 /// Keys are kept in memory, and asked for one by one in the final phase.
@@ -13,7 +15,7 @@ pub(crate) fn out_of_range<T>(
     workload: &'static str,
     option: &'static str,
     expected: impl Into<String>,
-    found: impl ToString,
+    found: &dyn Display,
     advice: &'static str,
 ) -> Result<T, WorkloadError> {
     let (expected, found) = (expected.into(), found.to_string());
@@ -28,10 +30,10 @@ pub(crate) fn check_counts<const N: usize>(
     let advice = "leave it out for the default";
     for (option, count) in counts {
         if count == 0 {
-            return out_of_range(workload, option, "at least 1", count, advice);
+            return out_of_range(workload, option, "at least 1", &count, advice);
         }
         if option == "keys-max" && count > KEYS_MAX {
-            return out_of_range(workload, option, format!("at most {KEYS_MAX}"), count, advice);
+            return out_of_range(workload, option, format!("at most {KEYS_MAX}"), &count, advice);
         }
     }
     Ok(())
@@ -43,7 +45,7 @@ pub(crate) fn check_read_share(workload: &'static str, share: f64) -> Result<(),
         true => Ok(()),
         false => {
             let advice = "without a mutation there is nothing to read";
-            out_of_range(workload, "read-share", "from 0 and below 1", share, advice)
+            out_of_range(workload, "read-share", "from 0 and below 1", &share, advice)
         }
     }
 }

@@ -90,12 +90,12 @@ impl RegisterOptions {
             if !(0.0..=1e9).contains(&share) {
                 let advice = "shares are relative to each other, such as 0.5, 0.25 and 0.25";
                 let expected = "0 or a positive number up to 1e9";
-                return out_of_range(NAME, option, expected, share, advice);
+                return out_of_range(NAME, option, expected, &share, advice);
             }
         }
         if self.write_share == 0.0 {
             let advice = "without writes there is nothing to read; compare-and-sets need a value";
-            return out_of_range(NAME, "write-share", "positive", 0, advice);
+            return out_of_range(NAME, "write-share", "positive", &0, advice);
         }
         Ok(())
     }

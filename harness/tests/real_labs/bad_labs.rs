@@ -61,7 +61,7 @@ fn machines_that_cannot_carry_a_store_are_named_with_the_remedy() {
     lab.on("n2", "rm /filler");
 
     let take = "setsid perl -MIO::Socket::INET -e \
-                'IO::Socket::INET->new(LocalPort => 2379, Listen => 1) or die; sleep 600' \
+                'my $taken = IO::Socket::INET->new(LocalPort => 2379, Listen => 1) or die; sleep 600' \
                 </dev/null >/dev/null 2>&1 & echo $!";
     let taker = lab.on("n1", take);
     fails(&lab.run(ETCD, &[]), &["n1", "address already in use"]);

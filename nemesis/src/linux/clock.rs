@@ -16,8 +16,8 @@ use crate::Observation;
 use crate::agent::{ClockLook, ClockSeen, MachineClock, ProcessClock, Restore};
 
 /// The agents' names as daemons.
-const PROCESS_CLOCK: &str = "perjury-clock";
-const MACHINE_CLOCK: &str = "perjury-machine-clock";
+pub(super) const PROCESS_CLOCK: &str = "perjury-clock";
+pub(super) const MACHINE_CLOCK: &str = "perjury-machine-clock";
 
 /// How long an agent may take to begin, and to end.
 const LOOKS_MAX: u32 = 100;

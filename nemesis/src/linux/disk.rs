@@ -15,7 +15,7 @@ use crate::fault::list;
 use crate::{DiskHarm, Fault, Observation};
 
 /// The agent's name as a daemon.
-const STALL: &str = "perjury-stall";
+pub(super) const STALL: &str = "perjury-stall";
 
 /// How long one looks for the end of a fault.
 const LIMIT: Duration = Duration::from_secs(10);

@@ -13,7 +13,7 @@ use crate::Fault;
 use crate::agent::{Impairment, LinkFault, Links};
 
 /// The agent's name as a daemon.
-const AGENT: &str = "perjury-link";
+pub(super) const LINK: &str = "perjury-link";
 
 /// Where the faults are.
 fn folder() -> String {
@@ -77,7 +77,7 @@ impl LinuxInjector {
             async move {
                 machine.write(&format!("{}/{number}.json", folder()), content).await?;
                 let order = Links { folder: folder().into() };
-                machine.start_daemon(&self.agent.daemon(AGENT, "link", &order)).await?;
+                machine.start_daemon(&self.agent.daemon(LINK, "link", &order)).await?;
                 self.await_agent(machine, number, "in").await
             }
         })
@@ -96,7 +96,7 @@ impl LinuxInjector {
             "others" => {
                 // It may have been killed; then the others are in force no more, and come back.
                 let order = Links { folder: folder().into() };
-                machine.start_daemon(&self.agent.daemon(AGENT, "link", &order)).await?;
+                machine.start_daemon(&self.agent.daemon(LINK, "link", &order)).await?;
                 self.await_agent(machine, number, "out").await
             }
             _ => self.restore_all_links(machine).await,
@@ -105,7 +105,7 @@ impl LinuxInjector {
 
     /// Ends whatever is done to what a machine sends.
     pub(super) async fn restore_all_links(&self, machine: &Machine) -> Result<(), RemoteError> {
-        self.end_agent(machine, AGENT).await?;
+        self.end_agent(machine, LINK).await?;
         machine.run(&self.agent.command("link-reset", &())).await?;
         let remove = Command::script(r#"rm -rf "$1""#).argument(folder()).as_root();
         machine.run(&remove).await.map(|_| ())
@@ -118,7 +118,7 @@ impl LinuxInjector {
         state: &str,
     ) -> Result<(), RemoteError> {
         let wait = Command::script(AWAIT).argument(folder()).argument(number.to_string());
-        let wait = wait.argument(state).argument(layout::log_file(AGENT)).as_root();
+        let wait = wait.argument(state).argument(layout::log_file(LINK)).as_root();
         machine.run(&wait).await.map(|_| ())
     }
 }

@@ -6,6 +6,7 @@
 //! kill, terminate, restart, pause    signals                                 processes.rs
 //! clock                              an agent                                clock.rs
 //! crash, disk                        the volume of the store's data          disk.rs
+//! cpu, memory                        control groups                          groups.rs
 //! ```
 //!
 //! What an injector does is found again by names on the machine (`perjury_7` for fault 7) and not by
@@ -22,6 +23,7 @@ mod ability;
 mod binary;
 mod clock;
 mod disk;
+mod groups;
 mod links;
 mod look;
 mod partition;
@@ -118,6 +120,8 @@ impl Injector for LinuxInjector {
                 self.all_can(ability::impair)
             }
             FaultKind::Clock => self.all_can(ability::clock),
+            FaultKind::Cpu => self.all_can(|facts| groups::can(facts, "cpu")),
+            FaultKind::Memory => self.all_can(|facts| groups::can(facts, "memory")),
             FaultKind::Crash => self.all_can(ability::shutdown),
             FaultKind::Disk => {
                 let data_files = !self.footprint.data_files.is_empty();
@@ -143,7 +147,6 @@ impl Injector for LinuxInjector {
             | FaultKind::Pause
             | FaultKind::Promote
             | FaultKind::Membership => Ok(()),
-            kind => Err(format!("{} is not made on real machines; leave it out", kind.name())),
         }
     }
 
@@ -163,7 +166,7 @@ impl Injector for LinuxInjector {
             Fault::Clock { nodes, error } => self.disturb_clocks(nodes, *error).await,
             // The store's business.
             Fault::Promote { .. } | Fault::Membership { .. } => Ok(()),
-            other => Err(format!("expected a fault that can be made here, found {}", other.name())),
+            Fault::Cpu { .. } | Fault::Memory { .. } => self.limit_processes(number, fault).await,
         }
     }
 
@@ -176,6 +179,7 @@ impl Injector for LinuxInjector {
             | Fault::Bandwidth { .. } => self.restore_links(number, fault).await,
             Fault::Pause { nodes } => self.resume_processes(nodes).await,
             Fault::Crash { .. } | Fault::Disk { .. } => self.mend_disks(fault).await,
+            Fault::Cpu { .. } | Fault::Memory { .. } => self.free_processes(number, fault).await,
             Fault::Clock { nodes, .. } => self.restore_clocks(nodes).await,
             _ => Ok(()),
         }
@@ -195,6 +199,7 @@ impl Injector for LinuxInjector {
             | Fault::Terminate { .. }
             | Fault::Restart { .. }
             | Fault::Pause { .. } => Some(self.look_at_processes(fault, gone).await),
+            Fault::Cpu { .. } | Fault::Memory { .. } => self.look_at_groups(fault, gone).await,
             Fault::Crash { .. } => Some(self.look_at_power(fault, gone).await),
             Fault::Disk { harm, .. } => Some(self.look_at_disks(fault, *harm, gone).await),
             Fault::Clock { nodes, error } => self.look_at_clocks(nodes, *error, gone).await,

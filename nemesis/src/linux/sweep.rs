@@ -1,10 +1,16 @@
 //! Everything of ours off a machine, whatever is known about it.
 
-use perjury_lab::machines::{Machine, Signal};
+use perjury_lab::machines::{Machine, Signal, layout};
 use perjury_lab::remote::{Command, RemoteError};
 
 use super::LinuxInjector;
+use super::clock::{MACHINE_CLOCK, PROCESS_CLOCK};
+use super::disk::STALL;
+use super::links::LINK;
 use super::look::LISTENER;
+
+/// Every agent that runs in the background.
+const AGENTS: [&str; 5] = [LISTENER, LINK, PROCESS_CLOCK, MACHINE_CLOCK, STALL];
 
 /// Removes the tables and chains whose names are ours.
 const FIREWALL: &str = r#"
@@ -36,6 +42,10 @@ impl LinuxInjector {
         self.restore_all_links(machine).await?;
         self.restore_clock(machine).await?;
         self.signal_all(machine, Signal::Continue).await?;
-        self.mend_disk(machine).await
+        self.free_all_processes(machine).await?;
+        self.mend_disk(machine).await?;
+        let files = AGENTS.map(layout::process_file);
+        let forget = Command::new("rm").argument("-f").arguments(files).as_root();
+        machine.run(&forget).await.map(|_| ())
     }
 }

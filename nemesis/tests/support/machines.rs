@@ -91,11 +91,20 @@ impl MachinesBed {
 
     async fn begin_anew(&self, machine: &Machine) {
         agent().install(machine).await.expect("it is copied");
+        self.remove(machine).await;
+        self.start(machine).await;
+    }
+
+    async fn remove(&self, machine: &Machine) {
         machine.signal_daemon(WITNESS, Signal::Kill).await.expect("it is told");
         let remove = Command::script(r#"rm -rf "$1""#).as_root();
         let remove = remove.argument(format!("{}/{WITNESS}", layout::DATA));
         machine.run(&remove).await.expect("it is removed");
-        self.start(machine).await;
+    }
+
+    /// Takes the witness off a machine.
+    pub(crate) fn end(&self, machine: &Machine) {
+        self.run(self.remove(machine));
     }
 }
 

@@ -1,6 +1,7 @@
 //! A nemesis on a test bed, with its record and its journal; and injectors that fail.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -24,7 +25,9 @@ pub(crate) struct Scene<B> {
     /// The members of the cluster.
     members: Arc<Mutex<BTreeSet<NodeId>>>,
     record: Arc<Memory>,
-    folder: tempfile::TempDir,
+    journal: PathBuf,
+    /// Where the journal is, if nobody else says so.
+    _folder: Option<tempfile::TempDir>,
 }
 
 impl<B: TestBed> Scene<B> {
@@ -33,12 +36,17 @@ impl<B: TestBed> Scene<B> {
     }
 
     pub(crate) fn on(bed: B) -> Self {
-        let record = Arc::new(Memory { clock: bed.clock(), events: Mutex::default() });
         let folder = tempfile::tempdir().expect("a folder");
-        let restarts_fail = Arc::default();
-        let promotions_vain = Arc::default();
+        let journal = folder.path().join("faults.jsonl");
+        Self { _folder: Some(folder), ..Self::with_journal(bed, journal) }
+    }
+
+    /// Keeps its journal in a certain place.
+    pub(crate) fn with_journal(bed: B, journal: PathBuf) -> Self {
+        let record = Arc::new(Memory { clock: bed.clock(), events: Mutex::default() });
         let members = Arc::new(Mutex::new(bed.nodes().into_iter().collect()));
-        Self { bed, restarts_fail, promotions_vain, members, record, folder }
+        let (restarts_fail, promotions_vain) = (Arc::default(), Arc::default());
+        Self { bed, restarts_fail, promotions_vain, members, record, journal, _folder: None }
     }
 
     /// The nemesis under test.
@@ -60,14 +68,14 @@ impl<B: TestBed> Scene<B> {
             injector,
             Arc::new(cluster),
             self.record.clone(),
-            Journal::create(&self.journal(), &JournalPlace::default()).expect("a new file"),
+            Journal::create(&self.journal, &JournalPlace::default()).expect("a new file"),
             seed,
         )
     }
 
     /// What the journal says is in force.
     pub(crate) fn left_behind(&self) -> BTreeMap<u32, Fault> {
-        Journal::left_behind(&self.journal()).expect("a journal").faults
+        Journal::left_behind(&self.journal).expect("a journal").faults
     }
 
     /// The members of the cluster now.
@@ -94,10 +102,6 @@ impl<B: TestBed> Scene<B> {
 
     pub(crate) async fn sleep_until(&self, time_ns: u64) {
         self.bed.clock().sleep_until(time_ns).await;
-    }
-
-    fn journal(&self) -> std::path::PathBuf {
-        self.folder.path().join("faults.jsonl")
     }
 }
 

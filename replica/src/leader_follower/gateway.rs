@@ -89,12 +89,12 @@ impl Gateway {
 impl Replica {
     /// A client of this node asks something.
     pub(super) fn on_request(&mut self, request: Request) {
-        if matches!(request.command, Command::Inspect { .. }) {
+        if request.command.is_inspection() {
             let reply = self.local_read(&request);
             self.effects.push(Effect::Reply(reply));
         } else if matches!(self.part, Part::Out) {
             self.refuse(&request, Refusal::Out);
-        } else if let Command::Read { key } = request.command {
+        } else if let Command::Read { key } | Command::ReadSet { key } = request.command {
             self.route_read(key, request);
         } else {
             self.ask_leader(request);
@@ -119,7 +119,11 @@ impl Replica {
             }
             ReadRoute::SessionToken => self.ask_any_follower(request, Addressee::FreshReplica),
             ReadRoute::Cache { .. } => match self.gateway.cache.get(&key).copied() {
-                Some(cached) if cached.expires_ns > self.now.monotonic_ns => {
+                // Only registers are cached.
+                Some(cached)
+                    if cached.expires_ns > self.now.monotonic_ns
+                        && matches!(request.command, Command::Read { .. }) =>
+                {
                     let outcome = Outcome::Read(cached.value);
                     let version = cached.version;
                     let applied = version.unwrap_or_default();
@@ -178,8 +182,8 @@ impl Replica {
         if forward.gateway >= self.nodes {
             return;
         }
-        if let (Addressee::Leader { epoch }, Command::Write { .. } | Command::Cas { .. }) =
-            (forward.addressee, request.command)
+        if let (Addressee::Leader { epoch }, true) =
+            (forward.addressee, request.command.is_mutation())
         {
             if !self.gateway.decide(request) {
                 return;
@@ -200,22 +204,18 @@ impl Replica {
             self.answer(gateway, reply);
             return;
         }
-        match (addressee, request.command) {
-            (_, Command::Inspect { .. }) => self.read_here(gateway, request),
-            (Addressee::Leader { epoch }, Command::Write { .. } | Command::Cas { .. }) => {
+        match addressee {
+            _ if request.command.is_inspection() => self.read_here(gateway, request),
+            Addressee::Leader { epoch } if request.command.is_mutation() => {
                 self.execute_write(gateway, epoch, request);
             }
-            (Addressee::Leader { .. }, Command::Read { .. }) => {
-                self.read_as_leader(gateway, request);
-            }
-            (Addressee::FreshReplica, Command::Read { .. })
-                if !self.has_seen(request.session.seen) =>
-            {
+            // Nobody sends writes to replicas.
+            _ if request.command.is_mutation() => {}
+            Addressee::Leader { .. } => self.read_as_leader(gateway, request),
+            Addressee::FreshReplica if !self.has_seen(request.session.seen) => {
                 self.pass_to_leader(gateway, request);
             }
-            (_, Command::Read { .. }) => self.read_here(gateway, request),
-            // Nobody sends writes to replicas.
-            (_, Command::Write { .. } | Command::Cas { .. }) => {}
+            _ => self.read_here(gateway, request),
         }
     }
 
@@ -268,12 +268,16 @@ impl Replica {
         };
         if let ReadRoute::Cache { ttl_ms } = self.settings.reads {
             let expires_ns = self.in_ms(ttl_ms);
-            let filled = match (command, reply.outcome) {
-                (Command::Read { key }, Outcome::Read(value)) => Some((key, value)),
+            let filled = match (command, &reply.outcome) {
+                (Command::Read { key }, Outcome::Read(value)) => Some((key, *value)),
                 (Command::Write { key, value }, Outcome::Written) => Some((key, Some(value))),
                 (Command::Cas { key, new, .. }, Outcome::Written) => Some((key, Some(new))),
                 _ => None,
             };
+            // What it comes to is not known here.
+            if let Command::Increment { key, .. } = command {
+                self.gateway.cache.remove(&key);
+            }
             if let Some((key, value)) = filled {
                 let cached = Cached { value, version: reply.version, expires_ns };
                 self.gateway.fill(key, cached, self.now.monotonic_ns);

@@ -201,7 +201,14 @@ impl Replica {
         let operation = match request.command {
             Command::Write { key, value } => Operation::Write { key, value },
             Command::Cas { key, old, new } => Operation::Cas { key, old, new },
-            Command::Read { .. } | Command::Inspect { .. } => return,
+            Command::Increment { key, delta } => Operation::Increment { key, delta },
+            Command::Add { key, element } => Operation::Add { key, element },
+            Command::Acquire { key } => Operation::Acquire { key },
+            Command::Release { key, token } => Operation::Release { key, token },
+            Command::Read { .. }
+            | Command::Inspect { .. }
+            | Command::ReadSet { .. }
+            | Command::InspectSet { .. } => return,
         };
         let (position, result) = self.append(operation);
         let since_ns = self.now.monotonic_ns;
@@ -358,7 +365,7 @@ impl Replica {
             while self.applied < acknowledged {
                 let position = self.applied + 1;
                 let result = self.apply_to(position);
-                self.acknowledge(position, Some(result));
+                self.acknowledge(position, Some(&result));
             }
         } else {
             self.acknowledge(acknowledged, None);
@@ -368,12 +375,12 @@ impl Replica {
     }
 
     /// Answers the writes up to a position; `result` is for the one exactly there.
-    fn acknowledge(&mut self, position: u64, result: Option<(Outcome, Option<Version>)>) {
+    fn acknowledge(&mut self, position: u64, result: Option<&(Outcome, Option<Version>)>) {
         while let Some(write) = self
             .leadership()
             .and_then(|leadership| leadership.writes.pop_front_if(|w| w.position <= position))
         {
-            if let Some((outcome, version)) = write.result.or(result) {
+            if let Some((outcome, version)) = write.result.or_else(|| result.cloned()) {
                 let applied = self.log.version_at(write.position);
                 let reply = Reply { applied, version, ..self.reply(&write.request, outcome) };
                 self.answer(write.gateway, reply);

@@ -87,12 +87,24 @@ impl Replica {
     }
 
     pub(super) fn local_read(&self, request: &Request) -> Reply {
-        let cell = match request.command {
-            Command::Read { key } | Command::Inspect { key } => self.state.get(key),
-            Command::Write { .. } | Command::Cas { .. } => None,
+        let (outcome, version) = match request.command {
+            Command::Read { key } | Command::Inspect { key } => {
+                let cell = self.state.get(key);
+                (Outcome::Read(cell.map(|cell| cell.value)), cell.map(|cell| cell.version))
+            }
+            Command::ReadSet { key } | Command::InspectSet { key } => {
+                let set = self.state.set(key);
+                let elements = set.into_iter().flat_map(|set| &set.elements).copied().collect();
+                (Outcome::Elements(elements), set.map(|set| set.version))
+            }
+            Command::Write { .. }
+            | Command::Cas { .. }
+            | Command::Increment { .. }
+            | Command::Add { .. }
+            | Command::Acquire { .. }
+            | Command::Release { .. } => (Outcome::Read(None), None),
         };
-        let outcome = Outcome::Read(cell.map(|cell| cell.value));
-        Reply { version: cell.map(|cell| cell.version), ..self.reply(request, outcome) }
+        Reply { version, ..self.reply(request, outcome) }
     }
 
     /// Whether it has applied everything that a session has seen, and not merely as much of

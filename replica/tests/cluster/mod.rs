@@ -365,7 +365,7 @@ impl<O: Observer> Cluster<O> {
         let key = self.ask(id, client, command, session);
         let until_ns = self.now_ns + 1_000 * MS;
         while !self.replies.contains_key(&key) && self.next(until_ns) {}
-        let reply = self.replies.get(&key).copied();
+        let reply = self.replies.get(&key).cloned();
         if reply.is_none() {
             self.now_ns = until_ns;
         }

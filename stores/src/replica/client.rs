@@ -38,12 +38,28 @@ impl ReplicaClient {
     }
 
     fn answer(&mut self, micro_op: &MicroOp, reply: &Reply) -> Answer {
-        let answered = match (micro_op, reply.outcome) {
-            (&MicroOp::Read { key, .. }, Outcome::Read(value)) => {
+        let answered = match (micro_op, &reply.outcome) {
+            (&MicroOp::Read { key, .. }, &Outcome::Read(value)) => {
                 MicroOp::Read { key, result: Some(Reading::from(value)) }
             }
-            (&MicroOp::Inspect { key, .. }, Outcome::Read(value)) => {
+            (&MicroOp::Inspect { key, .. }, &Outcome::Read(value)) => {
                 MicroOp::Inspect { key, result: Some(Reading::from(value)) }
+            }
+            (&MicroOp::ReadCounter { key, .. }, Outcome::Read(value)) => {
+                MicroOp::ReadCounter { key, result: Some(value.unwrap_or(0)) }
+            }
+            (&MicroOp::InspectCounter { key, .. }, Outcome::Read(value)) => {
+                MicroOp::InspectCounter { key, result: Some(value.unwrap_or(0)) }
+            }
+            (&MicroOp::ReadSet { key, .. }, Outcome::Elements(elements)) => {
+                MicroOp::ReadSet { key, result: Some(elements.clone()) }
+            }
+            (&MicroOp::InspectSet { key, .. }, Outcome::Elements(elements)) => {
+                MicroOp::InspectSet { key, result: Some(elements.clone()) }
+            }
+            (&MicroOp::Acquire { key, .. }, &Outcome::Acquired(token)) => {
+                self.last_write_ns = Some(self.lab.now_ns());
+                MicroOp::Acquire { key, token: Some(token) }
             }
             (mutation, Outcome::Written) if mutation.is_mutation() => {
                 self.last_write_ns = Some(self.lab.now_ns());
@@ -52,7 +68,7 @@ impl ReplicaClient {
             (_, outcome) => return classify(outcome),
         };
         // An administrator's look is not part of the session.
-        if !matches!(answered, MicroOp::Inspect { .. }) {
+        if !command(&answered).is_inspection() {
             self.token.observe(reply);
         }
         let version =
@@ -66,7 +82,7 @@ impl ReplicaClient {
 }
 
 /// What an outcome without a result means for the operation.
-fn classify(outcome: Outcome) -> Answer {
+fn classify(outcome: &Outcome) -> Answer {
     let fail = |reason: &str| Answer::Fail(reason.to_owned());
     let info = |reason: &str| Answer::Info(reason.to_owned());
     match outcome {
@@ -77,19 +93,28 @@ fn classify(outcome: Outcome) -> Answer {
         Outcome::Unknown(Doubt::LeadershipLost) => info("leadership lost"),
         Outcome::Unknown(Doubt::Restarted) => info("node restarted"),
         Outcome::Unknown(Doubt::TimedOut) => info("too few acknowledgements in time"),
-        Outcome::Read(_) | Outcome::Written => info("an answer to another question"),
+        Outcome::Read(_) | Outcome::Elements(_) | Outcome::Acquired(_) | Outcome::Written => {
+            info("an answer to another question")
+        }
     }
 }
 
-/// What the store is asked; `None` for a function that it does not have.
-fn command(micro_op: &MicroOp) -> Option<Command> {
-    Some(match *micro_op {
-        MicroOp::Read { key, .. } => Command::Read { key },
+/// What the store is asked.
+fn command(micro_op: &MicroOp) -> Command {
+    match *micro_op {
+        MicroOp::Read { key, .. } | MicroOp::ReadCounter { key, .. } => Command::Read { key },
         MicroOp::Write { key, value } => Command::Write { key, value },
         MicroOp::Cas { key, old, new } => Command::Cas { key, old, new },
-        MicroOp::Inspect { key, .. } => Command::Inspect { key },
-        _ => return None,
-    })
+        MicroOp::Inspect { key, .. } | MicroOp::InspectCounter { key, .. } => {
+            Command::Inspect { key }
+        }
+        MicroOp::Add { key, value } => Command::Add { key, element: value },
+        MicroOp::ReadSet { key, .. } => Command::ReadSet { key },
+        MicroOp::InspectSet { key, .. } => Command::InspectSet { key },
+        MicroOp::Increment { key, delta } => Command::Increment { key, delta },
+        MicroOp::Acquire { key, .. } => Command::Acquire { key },
+        MicroOp::Release { key, token } => Command::Release { key, token },
+    }
 }
 
 #[async_trait]
@@ -99,10 +124,7 @@ impl Client for ReplicaClient {
             let count = operation.len();
             return Answer::Fail(format!("expected one micro-operation, found {count}"));
         };
-        let Some(command) = command(micro_op) else {
-            return Answer::Fail(format!("no function {}", micro_op.function()));
-        };
-        let request = self.request(command);
+        let request = self.request(command(micro_op));
         let call =
             self.lab.call(self.node, Arc::new(Asked::Request(request)), self.session.timeout_ns);
         match call.await {
@@ -124,7 +146,7 @@ mod tests {
 
     #[test]
     fn only_what_certainly_did_not_happen_fails() {
-        let failed = |outcome| matches!(classify(outcome), Answer::Fail(_));
+        let failed = |outcome| matches!(classify(&outcome), Answer::Fail(_));
         assert!(failed(Outcome::Mismatch));
         for refusal in [Refusal::NoLeader, Refusal::NotLeader, Refusal::Out] {
             assert!(failed(Outcome::Refused(refusal)));

@@ -151,7 +151,21 @@ impl Store for ReplicaStore {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities {
-            functions: ["read", "write", "cas", "inspect"].into(),
+            functions: [
+                "read",
+                "write",
+                "cas",
+                "inspect",
+                "add",
+                "read-set",
+                "inspect-set",
+                "increment",
+                "read-counter",
+                "inspect-counter",
+                "acquire",
+                "release",
+            ]
+            .into(),
             primaries: true,
             promotion: self.settings.failover != Failover::None,
             membership: false,
