@@ -76,7 +76,11 @@ impl Broken {
         lab.run(async {
             let injector = LinuxInjector::open(lab.clone(), footprint, agent).await;
             let injector = injector.map_err(Error::failure)?;
-            heal_left_behind(&self.journal, &injector).await.map_err(Error::failure)
+            let report =
+                heal_left_behind(&self.journal, &injector).await.map_err(Error::failure)?;
+            // What was on its way to a machine when the run died may have come after its undo.
+            let swept = lab.each(|machine| injector.sweep(machine)).await;
+            swept.map_err(Error::failure).map(|_| report)
         })
     }
 }

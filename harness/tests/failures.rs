@@ -72,8 +72,8 @@ impl Store for Defective {
         self.store.start(lab, node).await
     }
 
-    async fn await_ready(&self, lab: &Lab, patience_ns: u64) -> Result<(), StoreError> {
-        self.store.await_ready(lab, patience_ns).await
+    async fn trouble(&self, lab: &Lab) -> Result<Option<String>, StoreError> {
+        self.store.trouble(lab).await
     }
 
     async fn primaries(&self, lab: &Lab) -> Vec<NodeId> {

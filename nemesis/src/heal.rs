@@ -19,7 +19,7 @@ pub struct HealReport {
 /// that it is. What fails stays in the journal; to be called again is harmless.
 ///
 /// # Errors
-/// If the journal cannot be read or written.
+/// If the journal cannot be read or written, or its run goes on.
 pub async fn heal_left_behind(
     journal: &Path,
     injector: &dyn Injector,

@@ -7,7 +7,7 @@
 //! is undone once more, which is harmless.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
@@ -129,6 +129,9 @@ impl Journal {
         let first = FirstLine { journal: NAME.to_owned(), format: FORMAT, place: place.clone() };
         let written = serde_json::to_string(&first).map_err(io::Error::from).and_then(|line| {
             let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+            // Held for as long as the run goes on, so that nobody heals it meanwhile. The kernel
+            // releases it, however the run ends; a file system without locks goes without.
+            let _ = file.try_lock();
             writeln!(file, "{line}")?;
             file.sync_all()?;
             // And its name in the folder.
@@ -141,11 +144,14 @@ impl Journal {
     }
 
     /// Opens a journal that a controller left, to add that its faults are undone. A last line that
-    /// was cut short is removed.
+    /// was cut short is removed. A run that goes on is left alone: that is an error.
     pub(crate) fn reopen(path: &Path) -> Result<Self, JournalError> {
         let opened = std::fs::read(path).and_then(|content| {
             let whole = content.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
             let file = OpenOptions::new().append(true).open(path)?;
+            if let Err(TryLockError::WouldBlock) = file.try_lock() {
+                return Err(io::Error::other("the run goes on: it takes its faults back itself"));
+            }
             file.set_len(whole as u64)?;
             Ok(file)
         });
@@ -257,6 +263,17 @@ mod tests {
         journal.append(&entry(0, JournalStage::Applied)).expect("it can be written");
         journal.append(&entry(0, JournalStage::Undone)).expect("it can be written");
         write!(journal.file, "{{\"number\":3,\"ti").expect("it can be written");
+    }
+
+    #[test]
+    fn a_run_that_goes_on_is_not_healed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("faults.jsonl");
+        let running = Journal::create(&path, &JournalPlace::default()).expect("a new file");
+        let refused = Journal::reopen(&path).expect_err("it goes on").to_string();
+        assert!(refused.contains("the run goes on"), "{refused}");
+        drop(running);
+        Journal::reopen(&path).expect("it is over");
     }
 
     #[test]

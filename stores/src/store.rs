@@ -95,6 +95,9 @@ pub enum StoreError {
     },
 }
 
+/// Between two looks at whether a store serves.
+const READY_POLL_NS: u64 = 100_000_000;
+
 /// A system under test. Says what it can do; knows how to put itself on a lab.
 #[async_trait]
 pub trait Store: Send + Sync {
@@ -129,11 +132,28 @@ pub trait Store: Send + Sync {
     /// If it cannot be started.
     async fn start(&self, lab: &Lab, node: NodeId) -> Result<(), StoreError>;
 
+    /// What keeps it from serving now, if anything does.
+    ///
+    /// # Errors
+    /// If it is not on a lab of its kind.
+    async fn trouble(&self, lab: &Lab) -> Result<Option<String>, StoreError>;
+
     /// Waits until it serves: after the start, and after every fault is healed.
     ///
     /// # Errors
     /// If it does not within `patience_ns`.
-    async fn await_ready(&self, lab: &Lab, patience_ns: u64) -> Result<(), StoreError>;
+    async fn await_ready(&self, lab: &Lab, patience_ns: u64) -> Result<(), StoreError> {
+        let clock = lab.clock();
+        let began_ns = clock.now_ns();
+        while let Some(problem) = self.trouble(lab).await? {
+            let waited_ns = clock.now_ns() - began_ns;
+            if waited_ns >= patience_ns {
+                return Err(StoreError::NotReady { waited_ms: waited_ns / 1_000_000, problem });
+            }
+            clock.sleep_until(clock.now_ns() + READY_POLL_NS).await;
+        }
+        Ok(())
+    }
 
     /// The nodes that take themselves for a leader now; those that do not answer are left out.
     async fn primaries(&self, lab: &Lab) -> Vec<NodeId>;

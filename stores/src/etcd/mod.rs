@@ -17,9 +17,9 @@ mod settings;
 
 use async_trait::async_trait;
 use perjury_history::NodeId;
+use perjury_lab::Lab;
 use perjury_lab::machines::{Footprint, Machine};
 use perjury_lab::remote::RemoteError;
-use perjury_lab::{Clock, Lab};
 
 use crate::machines::machines;
 use crate::{Capabilities, Client, Session, Store, StoreError};
@@ -28,9 +28,6 @@ use gateway::Gateway;
 use installation::Cluster;
 use members::Membership;
 pub(crate) use settings::EtcdSettings;
-
-/// Between two looks at whether the store serves.
-const READY_POLL_NS: u64 = 100_000_000;
 
 /// etcd with one choice of settings.
 #[derive(Clone, Debug)]
@@ -112,17 +109,8 @@ impl Store for EtcdStore {
         }
     }
 
-    async fn await_ready(&self, lab: &Lab, patience_ns: u64) -> Result<(), StoreError> {
-        let lab = machines(self.name(), lab)?;
-        let began_ns = lab.now_ns();
-        while let Some(problem) = members::trouble(lab).await {
-            let waited_ns = lab.now_ns() - began_ns;
-            if waited_ns >= patience_ns {
-                return Err(StoreError::NotReady { waited_ms: waited_ns / 1_000_000, problem });
-            }
-            lab.sleep_until(lab.now_ns() + READY_POLL_NS).await;
-        }
-        Ok(())
+    async fn trouble(&self, lab: &Lab) -> Result<Option<String>, StoreError> {
+        Ok(members::trouble(machines(self.name(), lab)?).await)
     }
 
     async fn primaries(&self, lab: &Lab) -> Vec<NodeId> {

@@ -286,7 +286,7 @@ impl PostgresStore {
     }
 
     /// What keeps the cluster from serving, if anything does.
-    pub(super) async fn trouble(&self, lab: &MachineLab) -> Option<String> {
+    pub(super) async fn find_trouble(&self, lab: &MachineLab) -> Option<String> {
         let found = standings(&self.endpoints(lab)).await;
         let silent = lab.nodes().into_iter().find(|node| found.iter().all(|it| it.node != *node));
         if let Some(node) = silent {

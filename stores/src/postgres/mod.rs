@@ -29,13 +29,11 @@ use std::fs::File;
 use std::io::Read;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use perjury_history::NodeId;
 use perjury_lab::machines::Footprint;
 use perjury_lab::{Lab, MachineLab};
-use tokio::time::{Instant, sleep};
 
 use crate::machines::{ensure_program, machines};
 use crate::{Capabilities, Client, Session, Store, StoreError};
@@ -43,9 +41,6 @@ use client::PostgresClient;
 use connection::Endpoint;
 use operator::Operator;
 pub(crate) use settings::PostgresSettings;
-
-/// Between two looks at whether the cluster serves.
-const READY_POLL: Duration = Duration::from_millis(200);
 
 /// The first primary.
 const FIRST: NodeId = NodeId(0);
@@ -150,18 +145,8 @@ impl Store for PostgresStore {
         self.bring_up(machines(self.name(), lab)?, node).await
     }
 
-    async fn await_ready(&self, lab: &Lab, patience_ns: u64) -> Result<(), StoreError> {
-        let lab = machines(self.name(), lab)?;
-        let began = Instant::now();
-        while let Some(problem) = self.trouble(lab).await {
-            let waited = began.elapsed();
-            if waited >= Duration::from_nanos(patience_ns) {
-                let waited_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
-                return Err(StoreError::NotReady { waited_ms, problem });
-            }
-            sleep(READY_POLL).await;
-        }
-        Ok(())
+    async fn trouble(&self, lab: &Lab) -> Result<Option<String>, StoreError> {
+        Ok(self.find_trouble(machines(self.name(), lab)?).await)
     }
 
     async fn primaries(&self, lab: &Lab) -> Vec<NodeId> {

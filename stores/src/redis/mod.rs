@@ -57,9 +57,6 @@ const SENTINEL: &str = "redis-sentinel";
 /// The folder of the data, below [`layout::DATA`].
 const DATA: &str = "redis";
 
-/// Between two looks at whether the store serves.
-const READY_POLL_NS: u64 = 100_000_000;
-
 /// How long a server may take to read its log, and Sentinels to find a master.
 const SETTLE_LIMIT: Duration = Duration::from_secs(20);
 
@@ -229,18 +226,8 @@ impl Store for RedisStore {
         Ok(())
     }
 
-    async fn await_ready(&self, lab: &Lab, patience_ns: u64) -> Result<(), StoreError> {
-        let cluster = self.cluster(lab)?;
-        let clock = lab.clock();
-        let began_ns = clock.now_ns();
-        while let Some(problem) = cluster.trouble().await {
-            let waited_ns = clock.now_ns() - began_ns;
-            if waited_ns >= patience_ns {
-                return Err(StoreError::NotReady { waited_ms: waited_ns / 1_000_000, problem });
-            }
-            clock.sleep_until(clock.now_ns() + READY_POLL_NS).await;
-        }
-        Ok(())
+    async fn trouble(&self, lab: &Lab) -> Result<Option<String>, StoreError> {
+        Ok(self.cluster(lab)?.trouble().await)
     }
 
     async fn primaries(&self, lab: &Lab) -> Vec<NodeId> {

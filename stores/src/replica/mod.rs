@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use futures::FutureExt;
 use futures::future::join_all;
 use perjury_history::NodeId;
-use perjury_lab::{Clock, Lab, SimulatedLab};
+use perjury_lab::{Lab, SimulatedLab};
 use perjury_replica::{Failover, Role, Settings, Status};
 use serde::Serialize;
 
@@ -25,9 +25,6 @@ const STATUS_TIMEOUT_NS: u64 = 50_000_000;
 /// Settings that every description names.
 const DESCRIBED_ALWAYS: [&str; 6] =
     ["replication", "acknowledge", "failover", "fencing", "reads", "leader-reads"];
-
-/// Between two looks at whether the store serves.
-const READY_POLL_NS: u64 = 100_000_000;
 
 /// The embedded store with one choice of settings.
 #[derive(Clone, Debug)]
@@ -87,7 +84,7 @@ impl ReplicaStore {
     }
 
     /// What keeps the store from serving, if anything does.
-    async fn trouble(lab: &SimulatedLab) -> Option<String> {
+    async fn find_trouble(lab: &SimulatedLab) -> Option<String> {
         let mut statuses = Vec::new();
         for (node, status) in Self::statuses(lab).await {
             match status {
@@ -184,17 +181,8 @@ impl Store for ReplicaStore {
         Ok(())
     }
 
-    async fn await_ready(&self, lab: &Lab, patience_ns: u64) -> Result<(), StoreError> {
-        let lab = self.simulated(lab)?;
-        let began_ns = lab.now_ns();
-        while let Some(problem) = Self::trouble(lab).await {
-            let waited_ns = lab.now_ns() - began_ns;
-            if waited_ns >= patience_ns {
-                return Err(StoreError::NotReady { waited_ms: waited_ns / 1_000_000, problem });
-            }
-            lab.sleep_until(lab.now_ns() + READY_POLL_NS).await;
-        }
-        Ok(())
+    async fn trouble(&self, lab: &Lab) -> Result<Option<String>, StoreError> {
+        Ok(Self::find_trouble(self.simulated(lab)?).await)
     }
 
     async fn primaries(&self, lab: &Lab) -> Vec<NodeId> {

@@ -65,7 +65,7 @@ impl Master {
 }
 
 /// What it means that `ssh` did not connect, by what it said.
-fn failure(node: &str, endpoint: &Endpoint, said: &str) -> RemoteError {
+pub(super) fn failure(node: &str, endpoint: &Endpoint, said: &str) -> RemoteError {
     let (node, problem) = (node.to_owned(), said.trim().replace(['\r', '\n'], "; "));
     let file = endpoint
         .known_hosts

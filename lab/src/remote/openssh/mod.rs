@@ -24,6 +24,9 @@ use master::Master;
 /// How many commands may go over the connection at once: sshd allows ten (`MaxSessions`).
 const SESSIONS_MAX: usize = 8;
 
+/// What `ssh` says when it could not connect.
+const NOT_CONNECTED: &str = "ssh: connect to host";
+
 /// A machine over SSH, by the system's `ssh`. It connects when there is something to do.
 pub struct OpenSshRemote {
     node: String,
@@ -100,6 +103,10 @@ impl Carrier for OpenSshRemote {
         let heard = carry(&mut ssh, guarded.mark(), input, deadline, sink).await;
         drop(turn);
         match heard {
+            // The connection was held a moment ago, and this `ssh` found it gone and tried itself.
+            Ok(hearing) if !hearing.begun() && hearing.greeting().contains(NOT_CONNECTED) => {
+                Err(master::failure(&self.node, &self.endpoint, &hearing.greeting()))
+            }
             Ok(hearing) => hearing.conclude(&self.node, &self.endpoint.user(), command, deadline),
             Err(Problem::Late) => Err(timed_out(&self.node, command)),
             Err(Problem::Start(error)) => Err(master::no_ssh(&error)),
