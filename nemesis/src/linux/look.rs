@@ -34,6 +34,8 @@ struct Flow {
 /// What was seen of a flow.
 struct Seen {
     link: Link,
+    /// Where it was sent, for people.
+    way: String,
     sent: u32,
     heard: HeardFlow,
     probed: Probed,
@@ -84,10 +86,13 @@ impl LinuxInjector {
         let probed: Result<Vec<_>, String> = join_all(probes).await.into_iter().collect();
         let mut probed: BTreeMap<u32, Probed> = probed?.into_iter().flatten().collect();
         let mut after = self.ask_listeners(&receivers, token, &ports).await?;
-        let seen = flows.into_iter().map(|(number, Flow { link, .. })| {
+        let seen = flows.into_iter().map(|(number, Flow { link, address, port })| {
             let at = after.get_mut(&link.to).expect("each was asked");
+            let port = if port == PORT { String::new() } else { format!(", port {port}") };
+            let family = if address.is_ipv4() { "IPv4" } else { "IPv6" };
             Seen {
                 link,
+                way: format!("{family}{port}"),
                 sent: packets(fault),
                 heard: at.flows.remove(&number).unwrap_or_default(),
                 probed: probed.remove(&number).unwrap_or_default(),
@@ -250,8 +255,9 @@ fn odd_ppm(seen: &[Seen]) -> Option<u64> {
 }
 
 fn describe(seen: &Seen) -> String {
-    let Seen { link, sent, heard, probed, damaged } = seen;
-    let mut text = format!("{} to {}: {} of {sent} arrived", link.from, link.to, heard.arrived);
+    let Seen { link, way, sent, heard, probed, damaged } = seen;
+    let (from, to, arrived) = (link.from, link.to, heard.arrived);
+    let mut text = format!("{from} to {to} ({way}): {arrived} of {sent} arrived");
     if heard.repeated > 0 {
         text += &format!(", {} twice", heard.repeated);
     }
