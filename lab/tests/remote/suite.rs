@@ -115,12 +115,11 @@ async fn a_stream_is_handed_on_as_it_comes(remote: &dyn Remote) {
 
 async fn a_background_child_is_not_waited_for(remote: &dyn Remote) {
     let folder = folder();
-    let over = text(&folder.path().join("over"));
-    // The child keeps both outputs open until it is allowed to end.
-    let command = Command::script("(until [ -e \"$1\" ]; do sleep 0.05; done) & echo started");
-    let said = remote.run(&command.argument(over.as_str())).await.expect("it does not hang");
+    // The child keeps both outputs open until the folder goes, with this test.
+    let command = Command::script("(while [ -e \"$1\" ]; do sleep 0.05; done) & echo started");
+    let command = command.argument(text(folder.path()));
+    let said = remote.run(&command).await.expect("it does not hang");
     assert_eq!(said, "started");
-    std::fs::write(&over, "").expect("it is ours");
 }
 
 /// Whether a process is alive.
