@@ -92,6 +92,10 @@ fn shares_kernel(
     boots: &[(NodeId, String)],
     here: &str,
 ) -> Option<String> {
+    // What cannot be told apart counts as shared: a clock that others go by must never be set.
+    if own.is_empty() {
+        return Some("an unknown machine".to_owned());
+    }
     if own == here {
         return Some("this machine".to_owned());
     }
@@ -212,5 +216,9 @@ mod tests {
         assert_eq!(shares_kernel(NodeId(2), "a", &boots, "x"), Some("n1".to_owned()));
         assert_eq!(shares_kernel(NodeId(1), "b", &boots, "x"), None);
         assert_eq!(shares_kernel(NodeId(1), "b", &boots, "b"), Some("this machine".to_owned()));
+        assert_eq!(
+            shares_kernel(NodeId(1), "", &boots, "x"),
+            Some("an unknown machine".to_owned())
+        );
     }
 }
