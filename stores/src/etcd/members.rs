@@ -20,18 +20,19 @@ use crate::StoreError;
 /// How long a question may take that a node answers by itself.
 const STATUS_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// How long a question may take that the cluster must agree on: etcd gives up after seven seconds,
-/// and what it says then is better than nothing.
+/// How long a question may take that the cluster must agree on: etcd gives up on most after seven
+/// seconds, and what it says then is better than nothing.
 const CLUSTER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a node is watched that was started.
 const START_PATIENCE: Duration = Duration::from_secs(10);
 const START_POLL: Duration = Duration::from_millis(200);
 
-/// etcd refuses to change its members until all of them have been connected for five seconds.
-const HEALTH_PATIENCE: Duration = Duration::from_secs(15);
-const HEALTH_POLL: Duration = Duration::from_millis(500);
-const UNHEALTHY: &str = "etcdserver: unhealthy cluster";
+/// How long a change of the members is tried: etcd refuses one until all members have been connected
+/// for five seconds, and does not answer one whose leader died over it.
+const CHANGE_PATIENCE: Duration = Duration::from_secs(30);
+const CHANGE_TIMEOUT: Duration = Duration::from_secs(5);
+const CHANGE_POLL: Duration = Duration::from_millis(500);
 
 async fn ask<A: DeserializeOwned>(
     machine: &Machine,
@@ -156,44 +157,62 @@ impl<'a> Membership<'a> {
         self.members.iter().find(|member| member.peer_urls.contains(&url))
     }
 
-    /// Takes a machine's member out, if it is one.
-    pub(super) async fn remove(&mut self, machine: &Machine) -> Result<(), StoreError> {
-        let Some(member) = self.member(machine) else { return Ok(()) };
-        let request = json!({ "ID": member.id.to_string() });
-        self.change(machine, messages::MEMBER_REMOVE, &request, "leave the cluster").await
-    }
-
-    /// Makes a machine's node a member.
-    pub(super) async fn add(&mut self, machine: &Machine) -> Result<(), StoreError> {
-        let request = json!({ "peerURLs": [peer_url(machine.address())] });
-        self.change(machine, messages::MEMBER_ADD, &request, "join the cluster").await
-    }
-
-    async fn change(
-        &mut self,
+    /// The cluster without a machine's member, which is taken out if there is one.
+    ///
+    /// # Errors
+    /// If the others do not agree on it in time.
+    pub(super) async fn without(
+        lab: &'a MachineLab,
         machine: &Machine,
-        path: &str,
-        request: &serde_json::Value,
+    ) -> Result<Self, StoreError> {
+        Self::changed(lab, machine.node(), "leave the cluster", |seen| {
+            let member = seen.member(machine)?;
+            Some((messages::MEMBER_REMOVE, json!({ "ID": member.id.to_string() })))
+        })
+        .await
+    }
+
+    /// The cluster with a member on a machine, which is made one if it is not.
+    ///
+    /// # Errors
+    /// If the others do not agree on it in time.
+    pub(super) async fn with(lab: &'a MachineLab, machine: &Machine) -> Result<Self, StoreError> {
+        Self::changed(lab, machine.node(), "join the cluster", |seen| {
+            let url = peer_url(machine.address());
+            let missing = seen.member(machine).is_none();
+            missing.then(|| (messages::MEMBER_ADD, json!({ "peerURLs": [url] })))
+        })
+        .await
+    }
+
+    /// The cluster once nothing is left to be changed, as the nodes other than `node` see it.
+    ///
+    /// A change may be refused for now, and one that was proposed to a leader that has just died is
+    /// never answered, so that each attempt begins with a look at what has come of the last.
+    async fn changed(
+        lab: &'a MachineLab,
+        node: NodeId,
         what: &'static str,
-    ) -> Result<(), StoreError> {
-        let Self { spokesman, .. } = self;
-        let until = Instant::now() + HEALTH_PATIENCE;
+        missing: impl Fn(&Self) -> Option<(&'static str, serde_json::Value)>,
+    ) -> Result<Self, StoreError> {
+        let until = Instant::now() + CHANGE_PATIENCE;
         loop {
-            let error = match ask(spokesman, path, request, CLUSTER_TIMEOUT).await {
-                Ok(Members { members }) => {
-                    self.members = members;
-                    return Ok(());
+            let attempt = async {
+                let seen = Self::around(lab, node, what).await?;
+                let Some((path, request)) = missing(&seen) else { return Ok(seen) };
+                let Self { spokesman, .. } = seen;
+                match ask(spokesman, path, &request, CHANGE_TIMEOUT).await {
+                    Ok(Members { members }) => Ok(Self { spokesman, members }),
+                    Err(error) => {
+                        let problem = format!("{spokesman} says: {error}");
+                        Err(StoreError::Unreachable { node, what, problem })
+                    }
                 }
-                Err(error) => error,
             };
-            // A refusal: nothing was changed, and it may be asked again.
-            let unhealthy =
-                matches!(&error, CallError::Answered { message, .. } if message == UNHEALTHY);
-            if !unhealthy || Instant::now() >= until {
-                let problem = format!("{spokesman} says: {error}");
-                return Err(StoreError::Unreachable { node: machine.node(), what, problem });
+            match attempt.await {
+                Err(_) if Instant::now() < until => sleep(CHANGE_POLL).await,
+                done => return done,
             }
-            sleep(HEALTH_POLL).await;
         }
     }
 }

@@ -133,7 +133,7 @@ impl Store for EtcdStore {
     async fn remove_member(&self, lab: &Lab, node: NodeId) -> Result<(), StoreError> {
         let lab = machines(self.name(), lab)?;
         let machine = lab.machine(node);
-        Membership::around(lab, node, "leave the cluster").await?.remove(machine).await?;
+        Membership::without(lab, machine).await?;
         Ok(installation::erase(machine).await?)
     }
 
@@ -141,11 +141,11 @@ impl Store for EtcdStore {
     async fn add_member(&self, lab: &Lab, node: NodeId) -> Result<(), StoreError> {
         let lab = machines(self.name(), lab)?;
         let machine = lab.machine(node);
-        let mut membership = Membership::around(lab, node, "join the cluster").await?;
-        if membership.member(machine).is_none() {
+        let known = Membership::around(lab, node, "join the cluster").await?;
+        if known.member(machine).is_none() {
             installation::erase(machine).await?;
-            membership.add(machine).await?;
         }
+        let membership = Membership::with(lab, machine).await?;
         let cluster = Cluster::Existing(&membership.members);
         installation::configure(machine, lab, &self.settings, cluster).await?;
         Ok(installation::start(machine, &self.settings).await?)
