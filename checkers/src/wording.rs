@@ -46,12 +46,21 @@ pub(crate) fn mutation(micro_op: &MicroOp) -> String {
         MicroOp::Acquire { token: Some(token), .. } => format!("acquisition with token {token}"),
         MicroOp::Acquire { token: None, .. } => "acquisition".to_owned(),
         MicroOp::Release { token, .. } => format!("release of token {token}"),
+        MicroOp::Append { value, .. } => format!("append of {value}"),
+        MicroOp::Enqueue { value, .. } => format!("enqueue of {value}"),
+        MicroOp::Push { value, .. } => format!("push of {value}"),
         MicroOp::Read { .. }
         | MicroOp::Inspect { .. }
         | MicroOp::ReadSet { .. }
         | MicroOp::InspectSet { .. }
         | MicroOp::ReadCounter { .. }
-        | MicroOp::InspectCounter { .. } => micro_op.function().to_owned(),
+        | MicroOp::InspectCounter { .. }
+        | MicroOp::ReadList { .. }
+        | MicroOp::Dequeue { .. }
+        | MicroOp::Pop { .. }
+        | MicroOp::Lock { .. }
+        | MicroOp::Unlock { .. }
+        | MicroOp::Generate { .. } => micro_op.function().to_owned(),
     }
 }
 

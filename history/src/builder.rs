@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::history::Outcome;
 use crate::rows::Completion;
-use crate::{Entry, Event, EventKind, History, MicroOp, OperationId, Process};
+use crate::{Entry, Event, EventKind, History, MicroOp, Names, OperationId, Process};
 
 /// Why an entry does not fit the history before it.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -69,6 +69,11 @@ impl HistoryBuilder {
         self.entries += 1;
         self.history.end_ns = time_ns;
         Ok(())
+    }
+
+    /// The names that the history's keys and values have, to add to.
+    pub fn names(&mut self) -> &mut Names {
+        &mut self.history.names
     }
 
     /// The history so far. Operations that are still open have an unknown outcome.

@@ -10,7 +10,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use crate::rows::Rows;
-use crate::{FaultEvent, Key, MicroOp, NodeId, Process, Version};
+use crate::{FaultEvent, Key, MicroOp, Names, NodeId, Process, Version};
 
 /// Position of an operation in its history, by order of invocation, from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -90,6 +90,7 @@ pub struct History {
     pub(crate) micro_ops: Vec<MicroOp>,
     pub(crate) faults: Vec<FaultEvent>,
     pub(crate) errors: Vec<String>,
+    pub(crate) names: Names,
     pub(crate) entries: usize,
     pub(crate) end_ns: u64,
 }
@@ -102,6 +103,7 @@ impl Default for History {
             micro_ops: Vec::new(),
             faults: Vec::new(),
             errors: Vec::new(),
+            names: Names::default(),
             entries: 0,
             end_ns: 0,
         }
@@ -159,6 +161,11 @@ impl History {
     /// What the nemesis did, in order.
     pub fn faults(&self) -> &[FaultEvent] {
         &self.faults
+    }
+
+    /// What keys and values are called that are not numbers.
+    pub fn names(&self) -> &Names {
+        &self.names
     }
 
     /// The operations that touch each key, by order of invocation.

@@ -1,8 +1,7 @@
 //! The vocabulary: what one operation may ask of a store.
 //!
 //! Every operation is a short list of micro-operations; a register write is a transaction of one.
-//! Workloads, clients, files and checkers all speak these words and no others. Functions that later
-//! workloads need (append, enqueue, ...) are further variants of [`MicroOp`].
+//! Workloads, clients, files and checkers all speak these words and no others.
 //!
 //! A new function needs a line in every `match` of this file, in `notation.rs`, in `arrow/` (the
 //! round trip in `tests/recordings.rs` misses it otherwise) and in `operation_text.rs` of the
@@ -112,6 +111,65 @@ pub enum MicroOp {
         /// The token that the acquisition brought.
         token: Value,
     },
+    /// Appends to a list, or to a text: what is read is everything that was appended, in order.
+    Append {
+        /// The list.
+        key: Key,
+        /// The element, or the piece of text.
+        value: Value,
+    },
+    /// Reads a whole list. One that was never appended to is empty.
+    ReadList {
+        /// The list.
+        key: Key,
+        /// Its elements, in order.
+        result: Option<Elements>,
+    },
+    /// Puts an element at the end of a queue.
+    Enqueue {
+        /// The queue.
+        key: Key,
+        /// The element.
+        value: Value,
+    },
+    /// Takes an element out of a queue.
+    Dequeue {
+        /// The queue.
+        key: Key,
+        /// The element; nil if the queue was empty.
+        result: Option<Reading>,
+    },
+    /// Puts an element on a stack.
+    Push {
+        /// The stack.
+        key: Key,
+        /// The element.
+        value: Value,
+    },
+    /// Takes the topmost element off a stack.
+    Pop {
+        /// The stack.
+        key: Key,
+        /// The element; nil if the stack was empty.
+        result: Option<Reading>,
+    },
+    /// Takes a mutex, or a permit of a semaphore, once it is free.
+    Lock {
+        /// The mutex.
+        key: Key,
+    },
+    /// Gives a mutex, or a permit of a semaphore, back.
+    Unlock {
+        /// The mutex.
+        key: Key,
+    },
+    /// Asks for an id that nobody has been given yet.
+    Generate {
+        /// The generator of ids.
+        key: Key,
+        /// The id.
+        result: Option<Value>,
+    },
 }
 
 impl MicroOp {
@@ -150,6 +208,26 @@ impl MicroOp {
         MicroOp::Acquire { key, token: None }
     }
 
+    /// A read of a list that has not been answered yet.
+    pub fn read_list(key: Key) -> Self {
+        MicroOp::ReadList { key, result: None }
+    }
+
+    /// A dequeue that has not been answered yet.
+    pub fn dequeue(key: Key) -> Self {
+        MicroOp::Dequeue { key, result: None }
+    }
+
+    /// A pop that has not been answered yet.
+    pub fn pop(key: Key) -> Self {
+        MicroOp::Pop { key, result: None }
+    }
+
+    /// A request for an id that has not been answered yet.
+    pub fn generate(key: Key) -> Self {
+        MicroOp::Generate { key, result: None }
+    }
+
     /// The object that it touches.
     pub fn key(&self) -> Key {
         match *self {
@@ -164,7 +242,16 @@ impl MicroOp {
             | MicroOp::ReadCounter { key, .. }
             | MicroOp::InspectCounter { key, .. }
             | MicroOp::Acquire { key, .. }
-            | MicroOp::Release { key, .. } => key,
+            | MicroOp::Release { key, .. }
+            | MicroOp::Append { key, .. }
+            | MicroOp::ReadList { key, .. }
+            | MicroOp::Enqueue { key, .. }
+            | MicroOp::Dequeue { key, .. }
+            | MicroOp::Push { key, .. }
+            | MicroOp::Pop { key, .. }
+            | MicroOp::Lock { key }
+            | MicroOp::Unlock { key }
+            | MicroOp::Generate { key, .. } => key,
         }
     }
 
@@ -183,6 +270,15 @@ impl MicroOp {
             MicroOp::InspectCounter { .. } => "inspect-counter",
             MicroOp::Acquire { .. } => "acquire",
             MicroOp::Release { .. } => "release",
+            MicroOp::Append { .. } => "append",
+            MicroOp::ReadList { .. } => "read-list",
+            MicroOp::Enqueue { .. } => "enqueue",
+            MicroOp::Dequeue { .. } => "dequeue",
+            MicroOp::Push { .. } => "push",
+            MicroOp::Pop { .. } => "pop",
+            MicroOp::Lock { .. } => "lock",
+            MicroOp::Unlock { .. } => "unlock",
+            MicroOp::Generate { .. } => "generate",
         }
     }
 
@@ -195,13 +291,22 @@ impl MicroOp {
             | MicroOp::Add { .. }
             | MicroOp::Increment { .. }
             | MicroOp::Acquire { .. }
-            | MicroOp::Release { .. } => true,
+            | MicroOp::Release { .. }
+            | MicroOp::Append { .. }
+            | MicroOp::Enqueue { .. }
+            | MicroOp::Dequeue { .. }
+            | MicroOp::Push { .. }
+            | MicroOp::Pop { .. }
+            | MicroOp::Lock { .. }
+            | MicroOp::Unlock { .. }
+            | MicroOp::Generate { .. } => true,
             MicroOp::Read { .. }
             | MicroOp::Inspect { .. }
             | MicroOp::ReadSet { .. }
             | MicroOp::InspectSet { .. }
             | MicroOp::ReadCounter { .. }
-            | MicroOp::InspectCounter { .. } => false,
+            | MicroOp::InspectCounter { .. }
+            | MicroOp::ReadList { .. } => false,
         }
     }
 
@@ -221,14 +326,23 @@ impl MicroOp {
             | MicroOp::Cas { new: value, .. }
             | MicroOp::Add { value, .. }
             | MicroOp::Increment { delta: value, .. }
-            | MicroOp::Release { token: value, .. } => Some(value),
+            | MicroOp::Release { token: value, .. }
+            | MicroOp::Append { value, .. }
+            | MicroOp::Enqueue { value, .. }
+            | MicroOp::Push { value, .. } => Some(value),
             MicroOp::Read { .. }
             | MicroOp::Inspect { .. }
             | MicroOp::ReadSet { .. }
             | MicroOp::InspectSet { .. }
             | MicroOp::ReadCounter { .. }
             | MicroOp::InspectCounter { .. }
-            | MicroOp::Acquire { .. } => None,
+            | MicroOp::Acquire { .. }
+            | MicroOp::ReadList { .. }
+            | MicroOp::Dequeue { .. }
+            | MicroOp::Pop { .. }
+            | MicroOp::Lock { .. }
+            | MicroOp::Unlock { .. }
+            | MicroOp::Generate { .. } => None,
         }
     }
 
@@ -243,11 +357,20 @@ impl MicroOp {
             MicroOp::ReadCounter { key, .. } => MicroOp::read_counter(key),
             MicroOp::InspectCounter { key, .. } => MicroOp::inspect_counter(key),
             MicroOp::Acquire { key, .. } => MicroOp::acquire(key),
+            MicroOp::ReadList { key, .. } => MicroOp::read_list(key),
+            MicroOp::Dequeue { key, .. } => MicroOp::dequeue(key),
+            MicroOp::Pop { key, .. } => MicroOp::pop(key),
+            MicroOp::Generate { key, .. } => MicroOp::generate(key),
             MicroOp::Write { .. }
             | MicroOp::Cas { .. }
             | MicroOp::Add { .. }
             | MicroOp::Increment { .. }
-            | MicroOp::Release { .. } => self.clone(),
+            | MicroOp::Release { .. }
+            | MicroOp::Append { .. }
+            | MicroOp::Enqueue { .. }
+            | MicroOp::Push { .. }
+            | MicroOp::Lock { .. }
+            | MicroOp::Unlock { .. } => self.clone(),
         }
     }
 }
@@ -263,31 +386,42 @@ impl fmt::Display for MicroOp {
         }
         match self {
             MicroOp::Read { result: Some(reading), .. }
-            | MicroOp::Inspect { result: Some(reading), .. } => write!(f, " -> {reading}"),
+            | MicroOp::Inspect { result: Some(reading), .. }
+            | MicroOp::Dequeue { result: Some(reading), .. }
+            | MicroOp::Pop { result: Some(reading), .. } => write!(f, " -> {reading}"),
             MicroOp::ReadSet { result: Some(elements), .. }
             | MicroOp::InspectSet { result: Some(elements), .. } => {
                 f.write_str(" -> ")?;
-                set(f, elements)
+                sequence(f, ["{", "}"], elements)
+            }
+            MicroOp::ReadList { result: Some(elements), .. } => {
+                f.write_str(" -> ")?;
+                sequence(f, ["[", "]"], elements)
             }
             MicroOp::ReadCounter { result: Some(number), .. }
             | MicroOp::InspectCounter { result: Some(number), .. }
-            | MicroOp::Acquire { token: Some(number), .. } => write!(f, " -> {number}"),
+            | MicroOp::Acquire { token: Some(number), .. }
+            | MicroOp::Generate { result: Some(number), .. } => write!(f, " -> {number}"),
             _ => Ok(()),
         }
     }
 }
 
-/// `{1, 2, 3}`; of a large set the first elements and how many more there are.
-fn set(f: &mut fmt::Formatter<'_>, elements: &[Value]) -> fmt::Result {
+/// `{1, 2, 3}`; of many elements the first and how many more there are.
+fn sequence(
+    f: &mut fmt::Formatter<'_>,
+    [open, close]: [&str; 2],
+    elements: &[Value],
+) -> fmt::Result {
     const SHOWN_MAX: usize = 8;
     let shown = &elements[..elements.len().min(SHOWN_MAX)];
-    f.write_str("{")?;
+    f.write_str(open)?;
     for (index, element) in shown.iter().enumerate() {
         write!(f, "{}{element}", if index == 0 { "" } else { ", " })?;
     }
     match elements.len() - shown.len() {
-        0 => f.write_str("}"),
-        more => write!(f, " and {more} more}}"),
+        0 => f.write_str(close),
+        more => write!(f, " and {more} more{close}"),
     }
 }
 
@@ -315,6 +449,15 @@ mod tests {
             (MicroOp::inspect_counter(3), "inspect-counter 3"),
             (MicroOp::Acquire { key: 3, token: Some(7) }, "acquire 3 -> 7"),
             (MicroOp::Release { key: 3, token: 7 }, "release 3 7"),
+            (MicroOp::Append { key: 3, value: 7 }, "append 3 7"),
+            (MicroOp::ReadList { key: 3, result: set(&[7, 1]) }, "read-list 3 -> [7, 1]"),
+            (MicroOp::Enqueue { key: 3, value: 7 }, "enqueue 3 7"),
+            (MicroOp::Dequeue { key: 3, result: Some(Reading::Nil) }, "dequeue 3 -> nil"),
+            (MicroOp::Push { key: 3, value: 7 }, "push 3 7"),
+            (MicroOp::Pop { key: 3, result: Some(Reading::Value(7)) }, "pop 3 -> 7"),
+            (MicroOp::Lock { key: 3 }, "lock 3"),
+            (MicroOp::Unlock { key: 3 }, "unlock 3"),
+            (MicroOp::Generate { key: 3, result: Some(9) }, "generate 3 -> 9"),
         ];
         for (micro_op, expected) in cases {
             assert_eq!(micro_op.to_string(), expected);

@@ -171,6 +171,17 @@ fn operation_text(operation: &Operation<'_>) -> String {
             MicroOp::InspectCounter { result, .. } => write!(text, "ic({key}){}", answer(*result)),
             MicroOp::Acquire { token, .. } => write!(text, "acq({key}){}", answer(*token)),
             MicroOp::Release { token, .. } => write!(text, "rel({key},{token})"),
+            MicroOp::Append { value, .. } => write!(text, "app({key},{value})"),
+            MicroOp::ReadList { result, .. } => {
+                write!(text, "rl({key}){}", answer(result.as_ref().map(set)))
+            }
+            MicroOp::Enqueue { value, .. } => write!(text, "enq({key},{value})"),
+            MicroOp::Dequeue { result, .. } => write!(text, "deq({key}){}", answer(*result)),
+            MicroOp::Push { value, .. } => write!(text, "push({key},{value})"),
+            MicroOp::Pop { result, .. } => write!(text, "pop({key}){}", answer(*result)),
+            MicroOp::Lock { .. } => write!(text, "lock({key})"),
+            MicroOp::Unlock { .. } => write!(text, "unlock({key})"),
+            MicroOp::Generate { result, .. } => write!(text, "gen({key}){}", answer(*result)),
         };
     }
     if let Some(node) = operation.served_by {
@@ -277,8 +288,24 @@ fn parse_micro_op(cursor: &mut Cursor<'_>) -> Result<MicroOp, Problem> {
         "ic" => MicroOp::InspectCounter { key, result: cursor.answer(Cursor::number)? },
         "acq" => MicroOp::Acquire { key, token: cursor.answer(Cursor::number)? },
         "rel" => MicroOp::Release { key, token: cursor.last_argument()? },
+        "app" => MicroOp::Append { key, value: cursor.last_argument()? },
+        "rl" => MicroOp::ReadList { key, result: cursor.answer(Cursor::elements)? },
+        "enq" => MicroOp::Enqueue { key, value: cursor.last_argument()? },
+        "deq" => MicroOp::Dequeue { key, result: cursor.answer(Cursor::reading)? },
+        "push" => MicroOp::Push { key, value: cursor.last_argument()? },
+        "pop" => MicroOp::Pop { key, result: cursor.answer(Cursor::reading)? },
+        "lock" => {
+            cursor.expect(b')')?;
+            MicroOp::Lock { key }
+        }
+        "unlock" => {
+            cursor.expect(b')')?;
+            MicroOp::Unlock { key }
+        }
+        "gen" => MicroOp::Generate { key, result: cursor.answer(Cursor::number)? },
         other => {
-            let known = "r w cas i add rs is inc rc ic acq rel";
+            let known = "r w cas i add rs is inc rc ic acq rel app rl enq deq push pop lock \
+                         unlock gen";
             return Err((begin, format!("expected one of `{known}`, found `{other}`")));
         }
     })
@@ -508,16 +535,18 @@ mod tests {
             p3: add(s,1)-  rs(s)={}@n1--   is(s)={1,-2,1}----    rs(s)!
             p4:   inc(c,-5)---?  rc(c)=0   ic(c)=-5@n3    rc(c)?
             p5:     acq(l)=7@n1#1.4--      rel(l,7)---  acq(l)!   rel(l,7)?
+            p6: app(l,-1)  rl(l)={2,1,2}  enq(q,1)-  deq(q)=nil  deq(q)=1   lock(m)--   unlock(m)?
+            p7:   push(s,4)    pop(s)=4-  pop(s)=nil   gen(g)=7   gen(g)?
         ";
         let history = History::parse_notation(drawing).expect("a good drawing");
-        assert_eq!(history.len(), 18);
+        assert_eq!(history.len(), 30);
         let redrawn = History::parse_notation(&history.to_notation()).expect("our own drawing");
         assert_eq!(essence(&redrawn), essence(&history), "{}", history.to_notation());
     }
     proptest::proptest! {
         #[test]
         fn every_drawing_can_be_read_back(
-            steps in proptest::collection::vec((0..4_u32, 0..4_i64, -2..3_i64, 0..6_u8), 0..40)
+            steps in proptest::collection::vec((0..4_u32, 0..4_i64, -2..3_i64, 0..8_u8), 0..40)
         ) {
             let mut builder = HistoryBuilder::new();
             let mut open = std::collections::BTreeMap::new();
@@ -528,6 +557,8 @@ mod tests {
                     2 => vec![MicroOp::Add { key, value }, MicroOp::read_set(key)],
                     3 => vec![MicroOp::Increment { key, delta: value }, MicroOp::inspect_counter(key)],
                     4 => vec![MicroOp::acquire(key), MicroOp::Release { key, token: value }],
+                    5 => vec![MicroOp::Enqueue { key, value }, MicroOp::Lock { key }],
+                    6 => vec![MicroOp::Push { key, value }, MicroOp::generate(key)],
                     _ => vec![MicroOp::Cas { key, old: 0, new: value }, MicroOp::inspect(key * 40)],
                 };
                 let process = Process(process * 1_000);

@@ -45,9 +45,9 @@ function labelOf(data, i) {
     if (name === "write") parts.push(`write ${key} := ${value}`);
     else if (name === "cas") parts.push(`cas ${key}: ${old.get(at)} → ${value}`);
     else if (name === "increment") parts.push(`increment ${key}: ${value < 0 ? "" : "+"}${value}`);
-    else if (name === "add" || name === "release") parts.push(`${name} ${key}: ${value}`);
-    else if (columns.outcome[i] !== 0) parts.push(`${name} ${key}`);
-    else if (name.endsWith("-set")) parts.push(`${name} ${key} → ${value} element${value === 1 ? "" : "s"}`);
+    else if (["add", "release", "append", "enqueue", "push"].includes(name)) parts.push(`${name} ${key}: ${value}`);
+    else if (columns.outcome[i] !== 0 || name === "lock" || name === "unlock") parts.push(`${name} ${key}`);
+    else if (name.endsWith("-set") || name === "read-list") parts.push(`${name} ${key} → ${value} element${value === 1 ? "" : "s"}`);
     else if (name === "acquire" && value === null) parts.push(`acquire ${key}`);
     else parts.push(`${name} ${key} → ${value ?? "nil"}`);
   }
@@ -71,9 +71,9 @@ function detailsOf(data, i) {
   return rows.filter(([, text]) => text !== "");
 }
 const HUES = {
-  write: "write", add: "write", increment: "write", acquire: "write",
-  read: "read", "read-set": "read", "read-counter": "read",
-  cas: "cas", release: "cas",
+  write: "write", add: "write", increment: "write", acquire: "write", append: "write", enqueue: "write", push: "write", lock: "write",
+  read: "read", "read-set": "read", "read-counter": "read", "read-list": "read", dequeue: "read", pop: "read",
+  cas: "cas", release: "cas", unlock: "cas", generate: "cas",
   inspect: "inspect", "inspect-set": "inspect", "inspect-counter": "inspect",
 };
 const hueOf = (name) => HUES[name] ?? "other";

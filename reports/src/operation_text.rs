@@ -13,20 +13,26 @@ fn micro_op(op: &MicroOp) -> String {
     let (function, key) = (op.function(), op.key());
     let plain = format!("{function} {key}");
     match op {
-        MicroOp::Read { result: Some(it), .. } | MicroOp::Inspect { result: Some(it), .. } => {
-            format!("{plain} → {it}")
-        }
+        MicroOp::Read { result: Some(it), .. }
+        | MicroOp::Inspect { result: Some(it), .. }
+        | MicroOp::Dequeue { result: Some(it), .. }
+        | MicroOp::Pop { result: Some(it), .. } => format!("{plain} → {it}"),
         MicroOp::Write { value, .. } => format!("{plain} := {value}"),
         MicroOp::Cas { old, new, .. } => format!("{plain}: {old} → {new}"),
-        MicroOp::Add { value, .. } => format!("{plain}: {value}"),
+        MicroOp::Add { value, .. }
+        | MicroOp::Append { value, .. }
+        | MicroOp::Enqueue { value, .. }
+        | MicroOp::Push { value, .. } => format!("{plain}: {value}"),
         MicroOp::ReadSet { result: Some(it), .. }
+        | MicroOp::ReadList { result: Some(it), .. }
         | MicroOp::InspectSet { result: Some(it), .. } => {
             format!("{plain} → {}", elements(it.len()))
         }
         MicroOp::Increment { delta, .. } => format!("{plain}: {delta:+}"),
         MicroOp::ReadCounter { result: Some(it), .. }
         | MicroOp::InspectCounter { result: Some(it), .. }
-        | MicroOp::Acquire { token: Some(it), .. } => format!("{plain} → {it}"),
+        | MicroOp::Acquire { token: Some(it), .. }
+        | MicroOp::Generate { result: Some(it), .. } => format!("{plain} → {it}"),
         MicroOp::Release { token, .. } => format!("{plain}: {token}"),
         MicroOp::Read { result: None, .. }
         | MicroOp::Inspect { result: None, .. }
@@ -34,7 +40,13 @@ fn micro_op(op: &MicroOp) -> String {
         | MicroOp::InspectSet { result: None, .. }
         | MicroOp::ReadCounter { result: None, .. }
         | MicroOp::InspectCounter { result: None, .. }
-        | MicroOp::Acquire { token: None, .. } => plain,
+        | MicroOp::Acquire { token: None, .. }
+        | MicroOp::ReadList { result: None, .. }
+        | MicroOp::Dequeue { result: None, .. }
+        | MicroOp::Pop { result: None, .. }
+        | MicroOp::Lock { .. }
+        | MicroOp::Unlock { .. }
+        | MicroOp::Generate { result: None, .. } => plain,
     }
 }
 
@@ -54,20 +66,26 @@ pub(crate) struct Payload {
 
 pub(crate) fn payload(op: &MicroOp) -> Payload {
     let value = match op {
-        MicroOp::Read { result, .. } | MicroOp::Inspect { result, .. } => {
-            result.and_then(Reading::value)
-        }
-        MicroOp::ReadSet { result, .. } | MicroOp::InspectSet { result, .. } => {
-            result.as_ref().map(|elements| elements.len() as i64)
-        }
+        MicroOp::Read { result, .. }
+        | MicroOp::Inspect { result, .. }
+        | MicroOp::Dequeue { result, .. }
+        | MicroOp::Pop { result, .. } => result.and_then(Reading::value),
+        MicroOp::ReadSet { result, .. }
+        | MicroOp::InspectSet { result, .. }
+        | MicroOp::ReadList { result, .. } => result.as_ref().map(|elements| elements.len() as i64),
         MicroOp::ReadCounter { result: number, .. }
         | MicroOp::InspectCounter { result: number, .. }
-        | MicroOp::Acquire { token: number, .. } => *number,
+        | MicroOp::Acquire { token: number, .. }
+        | MicroOp::Generate { result: number, .. } => *number,
+        MicroOp::Lock { .. } | MicroOp::Unlock { .. } => None,
         MicroOp::Write { .. }
         | MicroOp::Cas { .. }
         | MicroOp::Add { .. }
         | MicroOp::Increment { .. }
-        | MicroOp::Release { .. } => op.argument(),
+        | MicroOp::Release { .. }
+        | MicroOp::Append { .. }
+        | MicroOp::Enqueue { .. }
+        | MicroOp::Push { .. } => op.argument(),
     };
     let old = match *op {
         MicroOp::Cas { old, .. } => Some(old),
@@ -89,9 +107,11 @@ pub(crate) fn function(operation: &Operation<'_>) -> &'static str {
 /// The colour's name in the style sheet; `HUES` of `assets/data.js` says the same.
 pub(crate) fn hue(operation: &Operation<'_>) -> &'static str {
     match function(operation) {
-        "write" | "add" | "increment" | "acquire" => "write",
-        "read" | "read-set" | "read-counter" => "read",
-        "cas" | "release" => "cas",
+        "write" | "add" | "increment" | "acquire" | "append" | "enqueue" | "push" | "lock" => {
+            "write"
+        }
+        "read" | "read-set" | "read-counter" | "read-list" | "dequeue" | "pop" => "read",
+        "cas" | "release" | "unlock" | "generate" => "cas",
         "inspect" | "inspect-set" | "inspect-counter" => "inspect",
         _ => "other",
     }

@@ -287,6 +287,15 @@ impl MicroOps<'_> {
             "inspect-counter" => MicroOp::InspectCounter { key, result: self.number(index)? },
             "acquire" => MicroOp::Acquire { key, token: self.number(index)? },
             "release" => MicroOp::Release { key, token: argument()? },
+            "append" => MicroOp::Append { key, value: argument()? },
+            "read-list" => MicroOp::ReadList { key, result: self.elements(index) },
+            "enqueue" => MicroOp::Enqueue { key, value: argument()? },
+            "dequeue" => MicroOp::Dequeue { key, result: self.reading(index)? },
+            "push" => MicroOp::Push { key, value: argument()? },
+            "pop" => MicroOp::Pop { key, result: self.reading(index)? },
+            "lock" => MicroOp::Lock { key },
+            "unlock" => MicroOp::Unlock { key },
+            "generate" => MicroOp::Generate { key, result: self.number(index)? },
             other => return Err(Mismatch::new("a function", format!("`{other}`"))),
         })
     }

@@ -80,6 +80,27 @@ impl Checksum {
                 self.numbers(token.as_ref().map(std::slice::from_ref));
             }
             MicroOp::Release { token, .. } => self.words([12, key, token as u64]),
+            MicroOp::Append { value, .. } => self.words([13, key, value as u64]),
+            MicroOp::ReadList { ref result, .. } => {
+                self.words([14, key]);
+                self.numbers(result.as_deref());
+            }
+            MicroOp::Enqueue { value, .. } => self.words([15, key, value as u64]),
+            MicroOp::Dequeue { result, .. } => {
+                self.words([16, key]);
+                self.result(result);
+            }
+            MicroOp::Push { value, .. } => self.words([17, key, value as u64]),
+            MicroOp::Pop { result, .. } => {
+                self.words([18, key]);
+                self.result(result);
+            }
+            MicroOp::Lock { .. } => self.words([19, key]),
+            MicroOp::Unlock { .. } => self.words([20, key]),
+            MicroOp::Generate { result, .. } => {
+                self.words([21, key]);
+                self.numbers(result.as_ref().map(std::slice::from_ref));
+            }
         }
     }
 

@@ -159,12 +159,12 @@ pub(super) fn entry_bytes(entry: &Entry) -> usize {
     }
 }
 
-/// How many elements of a set it brings back.
+/// How many elements of a set or a list it brings back.
 fn elements(micro_op: &MicroOp) -> usize {
     match micro_op {
-        MicroOp::ReadSet { result, .. } | MicroOp::InspectSet { result, .. } => {
-            result.as_ref().map_or(0, |elements| elements.len())
-        }
+        MicroOp::ReadSet { result, .. }
+        | MicroOp::InspectSet { result, .. }
+        | MicroOp::ReadList { result, .. } => result.as_ref().map_or(0, |elements| elements.len()),
         _ => 0,
     }
 }
@@ -216,21 +216,30 @@ impl MicroOps {
         });
         let held;
         let result: Option<&[Value]> = match micro_op {
-            MicroOp::Read { result, .. } | MicroOp::Inspect { result, .. } => {
+            MicroOp::Read { result, .. }
+            | MicroOp::Inspect { result, .. }
+            | MicroOp::Dequeue { result, .. }
+            | MicroOp::Pop { result, .. } => {
                 held = result.and_then(Reading::value);
                 result.map(|_| held.as_slice())
             }
-            MicroOp::ReadSet { result, .. } | MicroOp::InspectSet { result, .. } => {
-                result.as_deref()
-            }
+            MicroOp::ReadSet { result, .. }
+            | MicroOp::InspectSet { result, .. }
+            | MicroOp::ReadList { result, .. } => result.as_deref(),
             MicroOp::ReadCounter { result: number, .. }
             | MicroOp::InspectCounter { result: number, .. }
-            | MicroOp::Acquire { token: number, .. } => number.as_ref().map(std::slice::from_ref),
+            | MicroOp::Acquire { token: number, .. }
+            | MicroOp::Generate { result: number, .. } => number.as_ref().map(std::slice::from_ref),
             MicroOp::Write { .. }
             | MicroOp::Cas { .. }
             | MicroOp::Add { .. }
             | MicroOp::Increment { .. }
-            | MicroOp::Release { .. } => None,
+            | MicroOp::Release { .. }
+            | MicroOp::Append { .. }
+            | MicroOp::Enqueue { .. }
+            | MicroOp::Push { .. }
+            | MicroOp::Lock { .. }
+            | MicroOp::Unlock { .. } => None,
         };
         self.result.values().append_slice(result.unwrap_or_default());
         self.result.append(result.is_some());

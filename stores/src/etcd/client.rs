@@ -86,11 +86,7 @@ impl EtcdClient {
                 self.release(key, token, deadline).await?;
                 Ok((MicroOp::Release { key, token }, None))
             }
-            MicroOp::Increment { .. }
-            | MicroOp::ReadCounter { .. }
-            | MicroOp::InspectCounter { .. } => {
-                Err(Answer::Fail(format!("etcd has no {}", micro_op.function())))
-            }
+            ref other => Err(Answer::Fail(format!("etcd has no {}", other.function()))),
         }
     }
 

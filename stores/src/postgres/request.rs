@@ -119,7 +119,7 @@ pub(super) fn request(micro_op: &MicroOp) -> Result<Request, Problem> {
         MicroOp::ReadCounter { key, .. } => (Purpose::Read, READ_COUNTER, vec![key]),
         MicroOp::InspectCounter { key, .. } => (Purpose::Inspect, READ_COUNTER, vec![key]),
         MicroOp::Increment { key, delta } => (Purpose::Mutate, INCREMENT, vec![key, delta]),
-        MicroOp::Acquire { .. } | MicroOp::Release { .. } => return Err(Problem::NotOffered),
+        _ => return Err(Problem::NotOffered),
     };
     Ok(Request { purpose, statement, parameters })
 }

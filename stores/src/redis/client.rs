@@ -163,7 +163,7 @@ impl RedisClient {
         micro_op: &MicroOp,
         deadline: Instant,
     ) -> Result<Answered, Failure> {
-        let command = request::command(micro_op, self.settings.lease_ms);
+        let command = request::command(micro_op, self.settings.lease_ms)?;
         let answered = request::answered(micro_op, connection.ask(&command, deadline).await?)?;
         let done = matches!(answered, Answered::Done(..)) && request::mutates(micro_op);
         if done && self.settings.wait > 0 {

@@ -77,7 +77,10 @@ pub(super) fn inspects(micro_op: &MicroOp) -> bool {
 }
 
 /// The command for it; a lock is held for `lease_ms` unless it is released.
-pub(super) fn command(micro_op: &MicroOp, lease_ms: u64) -> Cmd {
+///
+/// # Errors
+/// If clients do not offer it.
+pub(super) fn command(micro_op: &MicroOp, lease_ms: u64) -> Result<Cmd, Failure> {
     let plain = |name: &str, key: String| {
         let mut command = cmd(name);
         command.arg(key);
@@ -97,6 +100,7 @@ pub(super) fn command(micro_op: &MicroOp, lease_ms: u64) -> Cmd {
         }
         MicroOp::Acquire { key, .. } => script(ACQUIRE, &[lock(*key), format!("token:{key}")]),
         MicroOp::Release { key, .. } => script(RELEASE, &[lock(*key)]),
+        other => return Err(Failure::Unasked(format!("this client has no {}", other.function()))),
     };
     match micro_op {
         MicroOp::Write { value, .. } | MicroOp::Add { value, .. } => command.arg(value),
@@ -106,7 +110,7 @@ pub(super) fn command(micro_op: &MicroOp, lease_ms: u64) -> Cmd {
         MicroOp::Release { token, .. } => command.arg(token),
         _ => &mut command,
     };
-    command
+    Ok(command)
 }
 
 fn script(text: &str, keys: &[String]) -> Cmd {
@@ -157,7 +161,8 @@ pub(super) fn answered(micro_op: &MicroOp, answer: Value) -> Result<Answered, Fa
             Some(given) => *token = Some(given),
             None => return Ok(Answered::Not("held by another")),
         },
-        MicroOp::Release { .. } => {
+        // Of the rest, only a release gets this far: nothing else is asked.
+        _ => {
             if !parse::<bool>(answer)? {
                 return Ok(Answered::Not("not held with this token"));
             }

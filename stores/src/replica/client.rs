@@ -68,7 +68,7 @@ impl ReplicaClient {
             (_, outcome) => return classify(outcome),
         };
         // An administrator's look is not part of the session.
-        if !command(&answered).is_inspection() {
+        if command(&answered).is_some_and(|it| !it.is_inspection()) {
             self.token.observe(reply);
         }
         let version =
@@ -99,9 +99,9 @@ fn classify(outcome: &Outcome) -> Answer {
     }
 }
 
-/// What the store is asked.
-fn command(micro_op: &MicroOp) -> Command {
-    match *micro_op {
+/// What the store is asked; `None` if it has no such function.
+fn command(micro_op: &MicroOp) -> Option<Command> {
+    Some(match *micro_op {
         MicroOp::Read { key, .. } | MicroOp::ReadCounter { key, .. } => Command::Read { key },
         MicroOp::Write { key, value } => Command::Write { key, value },
         MicroOp::Cas { key, old, new } => Command::Cas { key, old, new },
@@ -114,7 +114,16 @@ fn command(micro_op: &MicroOp) -> Command {
         MicroOp::Increment { key, delta } => Command::Increment { key, delta },
         MicroOp::Acquire { key, .. } => Command::Acquire { key },
         MicroOp::Release { key, token } => Command::Release { key, token },
-    }
+        MicroOp::Append { .. }
+        | MicroOp::ReadList { .. }
+        | MicroOp::Enqueue { .. }
+        | MicroOp::Dequeue { .. }
+        | MicroOp::Push { .. }
+        | MicroOp::Pop { .. }
+        | MicroOp::Lock { .. }
+        | MicroOp::Unlock { .. }
+        | MicroOp::Generate { .. } => return None,
+    })
 }
 
 #[async_trait]
@@ -124,7 +133,10 @@ impl Client for ReplicaClient {
             let count = operation.len();
             return Answer::Fail(format!("expected one micro-operation, found {count}"));
         };
-        let request = self.request(command(micro_op));
+        let Some(command) = command(micro_op) else {
+            return Answer::Fail(format!("the replica has no {}", micro_op.function()));
+        };
+        let request = self.request(command);
         let call =
             self.lab.call(self.node, Arc::new(Asked::Request(request)), self.session.timeout_ns);
         match call.await {

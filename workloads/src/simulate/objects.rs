@@ -1,6 +1,6 @@
-//! What the simulated store holds: registers, sets, counters and locks, all of them perfect.
+//! What the simulated store holds: objects of every kind, all of them perfect.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use perjury_history::{Elements, Key, MicroOp, Reading, Value, Version};
 
@@ -12,6 +12,11 @@ struct Object {
     counter: Value,
     /// The token of the holder.
     lock: Option<Value>,
+    list: Vec<Value>,
+    queue: VecDeque<Value>,
+    stack: Vec<Value>,
+    is_locked: bool,
+    last_id: Value,
     /// Of the last change.
     version: Option<Version>,
 }
@@ -86,6 +91,23 @@ impl Objects {
                 true => object.lock = None,
                 false => return Err("the lock is not held with this token"),
             },
+            MicroOp::Append { value, .. } => object.list.push(*value),
+            MicroOp::ReadList { result, .. } => *result = Some(object.list.as_slice().into()),
+            MicroOp::Enqueue { value, .. } => object.queue.push_back(*value),
+            MicroOp::Dequeue { result, .. } => *result = Some(object.queue.pop_front().into()),
+            MicroOp::Push { value, .. } => object.stack.push(*value),
+            MicroOp::Pop { result, .. } => *result = Some(object.stack.pop().into()),
+            MicroOp::Lock { .. } | MicroOp::Unlock { .. } => {
+                let locks = matches!(micro_op, MicroOp::Lock { .. });
+                if object.is_locked == locks {
+                    return Err("the mutex is not free, or not held");
+                }
+                object.is_locked = locks;
+            }
+            MicroOp::Generate { result, .. } => {
+                object.last_id += 1;
+                *result = Some(object.last_id);
+            }
         }
         if micro_op.is_mutation() {
             self.last_position = version.position;
