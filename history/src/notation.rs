@@ -489,7 +489,7 @@ mod tests {
         assert_eq!(problem("\np0: w(x)"), "line 2, column 8: expected `,`, found `)`");
         assert_eq!(
             problem("p0: q(x)"),
-            "line 1, column 5: expected one of `r w cas i add rs is inc rc ic acq rel`, found `q`"
+            "line 1, column 5: expected one of `r w cas i add rs is inc rc ic acq rel app rl enq deq push pop lock unlock gen`, found `q`"
         );
         assert_eq!(problem("p0: r(x)=y"), "line 1, column 10: expected a number, found ``");
         assert_eq!(problem("p0: rs(x)={1;"), "line 1, column 13: expected `}`, found `;`");
