@@ -120,7 +120,7 @@ fn generate(shape: &Shape) -> History {
 
 fn bench(criterion: &mut Criterion, name: &str, shape: &Shape, expected: &str) {
     let history = generate(shape);
-    let verdict = Linearizability.check(&history, &Context::default());
+    let verdict = Linearizability::of_registers().check(&history, &Context::default());
     let judgement = &verdict.models[&Model::Linearizable];
     assert_eq!(judgement.name(), expected, "{judgement:?}");
     eprintln!("{name}: {} {:?}", judgement.name(), verdict.measures);
@@ -130,7 +130,7 @@ fn bench(criterion: &mut Criterion, name: &str, shape: &Shape, expected: &str) {
         .measurement_time(Duration::from_secs(3))
         .warm_up_time(Duration::from_millis(500));
     let checkers: [&dyn Checker; 5] =
-        [&Linearizability, &SessionGuarantees, &LostWrites, &Leaders, &Convergence];
+        [&Linearizability::of_registers(), &SessionGuarantees, &LostWrites, &Leaders, &Convergence];
     for checker in checkers {
         group.bench_function(checker.name(), |bencher| {
             bencher.iter(|| checker.check(black_box(&history), &Context::default()));

@@ -124,6 +124,16 @@ pub struct Witness {
     pub operations: Vec<WitnessOperation>,
     /// What must come before what, and why, where that is the proof.
     pub edges: Vec<Edge>,
+    /// What else might have been, each with why it was not, where that is the proof.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub possibilities: Vec<String>,
+}
+
+impl Witness {
+    /// These operations, in the order that matters.
+    pub(crate) fn of(operations: Vec<WitnessOperation>, edges: Vec<Edge>) -> Self {
+        Self { operations, edges, possibilities: Vec::new() }
+    }
 }
 
 /// An operation's part in a witness.

@@ -1,5 +1,7 @@
 //! What every checker is, and the bounds that it keeps.
 
+use std::num::NonZero;
+
 use perjury_history::History;
 
 use crate::{Model, Verdict};
@@ -11,14 +13,21 @@ pub struct Context<'a> {
     pub step_limit: u64,
     /// Memory that searches may hold beside the history, in bytes, all threads together.
     pub memory_limit_bytes: usize,
+    /// Searches that may run at the same time. Verdicts do not depend on it.
+    pub threads: usize,
     /// Whether the caller's time is up; asked now and then.
     pub out_of_time: &'a (dyn Fn() -> bool + Sync),
 }
 
 impl Default for Context<'_> {
-    /// 10 million steps a search, 1 GiB, no time limit.
+    /// 10 million steps a search, 1 GiB, as many threads as there are processors, no time limit.
     fn default() -> Self {
-        Self { step_limit: 10_000_000, memory_limit_bytes: 1 << 30, out_of_time: &|| false }
+        Self {
+            step_limit: 10_000_000,
+            memory_limit_bytes: 1 << 30,
+            threads: std::thread::available_parallelism().map_or(1, NonZero::get),
+            out_of_time: &|| false,
+        }
     }
 }
 

@@ -203,6 +203,6 @@ fn anomaly<T>(
         kind: AnomalyKind::Divergence,
         key: Some(key),
         explanation: format!("In the end the nodes disagree on key {key}: {sentence}."),
-        witness: Witness { operations, edges: Vec::new() },
+        witness: Witness::of(operations, Vec::new()),
     }
 }

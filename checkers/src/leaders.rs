@@ -304,7 +304,7 @@ fn deposed(
 
 fn witness(history: &History, mut operations: Vec<WitnessOperation>, edges: Vec<Edge>) -> Witness {
     operations.sort_by_key(|it| history.get(it.operation).invoked);
-    Witness { operations, edges }
+    Witness::of(operations, edges)
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@
 //!     p0: w(x,1)-   w(x,2)-
 //!     p1:                     r(x)=1-
 //! ")?;
-//! let verdict = Linearizability.check(&history, &Context::default());
+//! let verdict = Linearizability::of_registers().check(&history, &Context::default());
 //! assert_eq!(verdict.models[&Model::Linearizable], Judgement::Invalid);
 //! assert!(verdict.anomalies[0].explanation.starts_with("p1 read 1 from key 23 at "));
 //! # Ok::<(), perjury_history::NotationError>(())

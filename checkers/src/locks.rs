@@ -321,7 +321,7 @@ fn anomaly(
         .map(|(operation, role)| WitnessOperation { operation, role: role.into() })
         .collect();
     operations.sort_by_key(|it| it.operation);
-    let witness = Witness { operations, edges: edge.into_iter().collect() };
+    let witness = Witness::of(operations, edge.into_iter().collect());
     Anomaly { kind, key: Some(key), explanation, witness }
 }
 

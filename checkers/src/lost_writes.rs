@@ -43,7 +43,7 @@ use perjury_history::{Reading, Version};
 
 use crate::final_state::{FinalState, Held, by_value, describe};
 use crate::origins::{Origin, Origins};
-use crate::wording::{by, end_ns, mutation_of, nodes, seconds};
+use crate::wording::{by, end_ns, mutation_in, mutation_of, nodes, seconds};
 use crate::{
     Anomaly, AnomalyKind, Checker, Context, Edge, Judgement, Model, Verdict, Witness,
     WitnessOperation,
@@ -171,7 +171,8 @@ impl Search<'_> {
             } else if fate == Fate::Untold && write.version.is_none() || self.is_missing(key, fate)
             {
                 self.undecided += 1;
-                self.unknown.get_or_insert_with(|| untold(&self.state, key, &write, &origins));
+                self.unknown
+                    .get_or_insert_with(|| untold(history, &self.state, key, &write, &origins));
             }
         }
     }
@@ -258,7 +259,7 @@ impl Search<'_> {
         let mut explanation = format!(
             "{}'s {} to key {key} was acknowledged{}{} at {} and is gone",
             write.process,
-            mutation_of(&write, value),
+            mutation_of(self.history.names(), &write, value),
             by(write.served_by),
             version.map_or(String::new(), |it| format!(" in epoch {}", it.epoch)),
             seconds(end_ns(&write)),
@@ -291,7 +292,7 @@ impl Search<'_> {
                  epoch {}",
                 own.position,
                 cutter.process,
-                words(&cutter),
+                mutation_in(self.history.names(), &cutter),
                 other.position,
                 other.epoch,
             ));
@@ -340,10 +341,16 @@ fn is_older(held: &Held, own: &Origin, origins: &Origins<'_>) -> bool {
     held.held == Reading::Nil || by_version || origins.is_older_by_time(&origin, own)
 }
 
-fn untold(state: &FinalState, key: Key, write: &Operation<'_>, origins: &Origins<'_>) -> String {
+fn untold(
+    history: &History,
+    state: &FinalState,
+    key: Key,
+    write: &Operation<'_>,
+    origins: &Origins<'_>,
+) -> String {
     let held = state.of_key(key);
     let silent: Vec<NodeId> = held.map_or(Vec::new(), |held| state.silent(held));
-    let write = format!("{}'s {} to key {key}", write.process, words(write));
+    let write = format!("{}'s {} to key {key}", write.process, mutation_in(history.names(), write));
     match (held, origins.repeated) {
         (None, _) => format!(
             "no node was inspected for key {key} after its last acknowledged write, and {write} has \
@@ -358,10 +365,6 @@ fn untold(state: &FinalState, key: Key, write: &Operation<'_>, origins: &Origins
             nodes(&silent)
         ),
     }
-}
-
-fn words(operation: &Operation<'_>) -> String {
-    operation.single().map_or_else(|| "transaction".into(), crate::wording::mutation)
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ use perjury_history::{History, Key, MicroOp, Operation, OperationId, Outcome, Pr
 use rustc_hash::FxHashMap;
 
 use crate::origins::{Origin, Origins};
-use crate::wording::{by, end_ns, mutation, seconds};
+use crate::wording::{by, end_ns, mutation_in, seconds};
 use crate::{
     Anomaly, AnomalyKind, Checker, Context, Edge, Judgement, Model, Verdict, Witness,
     WitnessOperation,
@@ -268,7 +268,7 @@ impl Violation {
             kind: self.kind,
             key: Some(self.key),
             explanation,
-            witness: Witness { operations, edges: vec![edge] },
+            witness: Witness::of(operations, vec![edge]),
         }
     }
 
@@ -290,7 +290,7 @@ impl Violation {
             "; {} is older: {}'s {} was acknowledged{} at {}, before {} asked for {} at {}",
             old.held,
             older.process,
-            words(&older),
+            mutation_in(history.names(), &older),
             by(older.served_by),
             seconds(end_ns(&older)),
             newer.process,
@@ -298,10 +298,6 @@ impl Violation {
             seconds(newer.invoked_ns),
         )
     }
-}
-
-fn words(operation: &Operation<'_>) -> String {
-    operation.single().map_or_else(|| "transaction".into(), mutation)
 }
 
 fn on(operation: &Operation<'_>) -> String {

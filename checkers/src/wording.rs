@@ -1,6 +1,6 @@
 //! How checkers speak of operations, times and lists, so that all sentences read alike.
 
-use perjury_history::{MicroOp, NodeId, Operation, Value};
+use perjury_history::{History, MicroOp, Names, NodeId, Operation, Outcome, Reading, Value};
 
 /// A time of the run, as `14.203 s`.
 pub(crate) fn seconds(time_ns: u64) -> String {
@@ -37,18 +37,21 @@ pub(crate) fn nodes(nodes: &[NodeId]) -> String {
 
 /// The mutation as something that can be acknowledged: `write of 19`, `compare-and-set from 12 to 19`,
 /// `add of 19`.
-pub(crate) fn mutation(micro_op: &MicroOp) -> String {
+pub(crate) fn mutation(names: &Names, micro_op: &MicroOp) -> String {
+    let show = |value| names.show(value);
     match *micro_op {
-        MicroOp::Write { value, .. } => format!("write of {value}"),
-        MicroOp::Cas { old, new, .. } => format!("compare-and-set from {old} to {new}"),
-        MicroOp::Add { value, .. } => format!("add of {value}"),
+        MicroOp::Write { value, .. } => format!("write of {}", show(value)),
+        MicroOp::Cas { old, new, .. } => {
+            format!("compare-and-set from {} to {}", show(old), show(new))
+        }
+        MicroOp::Add { value, .. } => format!("add of {}", show(value)),
         MicroOp::Increment { delta, .. } => format!("increment by {delta}"),
         MicroOp::Acquire { token: Some(token), .. } => format!("acquisition with token {token}"),
         MicroOp::Acquire { token: None, .. } => "acquisition".to_owned(),
         MicroOp::Release { token, .. } => format!("release of token {token}"),
-        MicroOp::Append { value, .. } => format!("append of {value}"),
-        MicroOp::Enqueue { value, .. } => format!("enqueue of {value}"),
-        MicroOp::Push { value, .. } => format!("push of {value}"),
+        MicroOp::Append { value, .. } => format!("append of {}", show(value)),
+        MicroOp::Enqueue { value, .. } => format!("enqueue of {}", show(value)),
+        MicroOp::Push { value, .. } => format!("push of {}", show(value)),
         MicroOp::Read { .. }
         | MicroOp::Inspect { .. }
         | MicroOp::ReadSet { .. }
@@ -64,10 +67,171 @@ pub(crate) fn mutation(micro_op: &MicroOp) -> String {
     }
 }
 
+/// The only mutation of an operation, in words.
+pub(crate) fn mutation_in(names: &Names, operation: &Operation<'_>) -> String {
+    operation.single().map_or_else(|| "transaction".to_owned(), |it| mutation(names, it))
+}
+
 /// The mutation that wrote `value` within an operation, in words.
-pub(crate) fn mutation_of(operation: &Operation<'_>, value: Value) -> String {
+pub(crate) fn mutation_of(names: &Names, operation: &Operation<'_>, value: Value) -> String {
     let wrote = operation.micro_ops.iter().find(|it| it.written() == Some(value));
-    wrote.map_or_else(|| format!("write of {value}"), mutation)
+    wrote.map_or_else(|| format!("write of {value}"), |it| mutation(names, it))
+}
+
+/// What was asked and answered, as a line: `read x -> 12`.
+pub(crate) fn answered(names: &Names, micro_op: &MicroOp) -> String {
+    let key = names.show(micro_op.key());
+    let mut line = format!("{} {key}", micro_op.function());
+    if let MicroOp::Cas { old, .. } = *micro_op {
+        line += &format!(" {}", names.show(old));
+    }
+    if let Some(argument) = micro_op.argument() {
+        line += &format!(" {}", names.show(argument));
+    }
+    match found(names, micro_op) {
+        Some(found) => line + " -> " + &found,
+        None => line,
+    }
+}
+
+/// What came back, if it was answered.
+fn found(names: &Names, micro_op: &MicroOp) -> Option<String> {
+    let show = |value: Value| names.show(value).to_string();
+    match micro_op {
+        MicroOp::Read { result, .. }
+        | MicroOp::Inspect { result, .. }
+        | MicroOp::Dequeue { result, .. }
+        | MicroOp::Pop { result, .. } => {
+            result.map(|it| it.value().map_or_else(|| "nil".to_owned(), show))
+        }
+        MicroOp::ReadSet { result, .. } | MicroOp::InspectSet { result, .. } => {
+            result.as_ref().map(|it| elements(names, it, ["{", "}"]))
+        }
+        MicroOp::ReadList { result, .. } => {
+            result.as_ref().map(|it| elements(names, it, ["[", "]"]))
+        }
+        MicroOp::ReadCounter { result, .. }
+        | MicroOp::InspectCounter { result, .. }
+        | MicroOp::Generate { result, .. }
+        | MicroOp::Acquire { token: result, .. } => result.map(show),
+        MicroOp::Write { .. }
+        | MicroOp::Cas { .. }
+        | MicroOp::Add { .. }
+        | MicroOp::Increment { .. }
+        | MicroOp::Release { .. }
+        | MicroOp::Append { .. }
+        | MicroOp::Enqueue { .. }
+        | MicroOp::Push { .. }
+        | MicroOp::Lock { .. }
+        | MicroOp::Unlock { .. } => None,
+    }
+}
+
+/// `{1, 2, 3}`; of many elements the first, the last and how many there are.
+pub(crate) fn elements(names: &Names, elements: &[Value], [open, close]: [&str; 2]) -> String {
+    const SHOWN_MAX: usize = 12;
+    let show = |them: &[Value]| {
+        them.iter().map(|it| names.show(*it).to_string()).collect::<Vec<_>>().join(", ")
+    };
+    match elements {
+        few if few.len() <= SHOWN_MAX => format!("{open}{}{close}", show(few)),
+        [first @ .., last] => format!(
+            "{open}{}, ... {}{close} ({} elements)",
+            show(&first[..SHOWN_MAX - 1]),
+            names.show(*last),
+            elements.len()
+        ),
+        [] => format!("{open}{close}"),
+    }
+}
+
+/// What happened, as the beginning of a sentence: `p7 read 12 from key 3 on n2 at 14.203 s`.
+pub(crate) fn event(history: &History, operation: &Operation<'_>) -> String {
+    let names = history.names();
+    let process = operation.process;
+    let show = |value: Value| names.show(value).to_string();
+    let what = match operation.single() {
+        None => {
+            let each = operation.micro_ops.iter().map(|it| answered(names, it));
+            format!("{process}'s transaction [{}]", each.collect::<Vec<_>>().join(", "))
+        }
+        Some(micro_op) => {
+            let key = format!("key {}", names.show(micro_op.key()));
+            let answer = found(names, micro_op).unwrap_or_else(|| "something".to_owned());
+            match *micro_op {
+                MicroOp::Read { result: Some(Reading::Nil), .. }
+                | MicroOp::Inspect { result: Some(Reading::Nil), .. }
+                | MicroOp::Dequeue { result: Some(Reading::Nil), .. }
+                | MicroOp::Pop { result: Some(Reading::Nil), .. } => {
+                    format!("{process} found {key} empty")
+                }
+                MicroOp::Read { .. }
+                | MicroOp::Inspect { .. }
+                | MicroOp::ReadSet { .. }
+                | MicroOp::InspectSet { .. }
+                | MicroOp::ReadCounter { .. }
+                | MicroOp::InspectCounter { .. }
+                | MicroOp::ReadList { .. } => format!("{process} read {answer} from {key}"),
+                MicroOp::Dequeue { .. } => format!("{process} dequeued {answer} from {key}"),
+                MicroOp::Pop { .. } => format!("{process} popped {answer} from {key}"),
+                MicroOp::Generate { .. } => format!("{process} was given {answer} by {key}"),
+                MicroOp::Acquire { .. } => {
+                    format!("{process} acquired {key} with token {answer}")
+                }
+                MicroOp::Write { value, .. } => format!("{process} wrote {} to {key}", show(value)),
+                MicroOp::Add { value, .. } => format!("{process} added {} to {key}", show(value)),
+                MicroOp::Append { value, .. } => {
+                    format!("{process} appended {} to {key}", show(value))
+                }
+                MicroOp::Enqueue { value, .. } => {
+                    format!("{process} enqueued {} in {key}", show(value))
+                }
+                MicroOp::Push { value, .. } => format!("{process} pushed {} on {key}", show(value)),
+                MicroOp::Increment { delta, .. } => {
+                    format!("{process} incremented {key} by {delta}")
+                }
+                MicroOp::Lock { .. } => format!("{process} locked {key}"),
+                MicroOp::Unlock { .. } => format!("{process} unlocked {key}"),
+                MicroOp::Release { token, .. } => {
+                    format!("{process} released {key} with token {token}")
+                }
+                MicroOp::Cas { old, new, .. } => {
+                    let (old, new) = (show(old), show(new));
+                    format!("{process}'s compare-and-set of {key} from {old} to {new} succeeded")
+                }
+            }
+        }
+    };
+    let place = operation.served_by.map_or(String::new(), |node| format!(" on {node}"));
+    format!("{what}{place} at {}", seconds(end_ns(operation)))
+}
+
+/// An operation's part in a story in which it has no particular one.
+pub(crate) fn role(names: &Names, operation: &Operation<'_>) -> String {
+    let unknown = operation.outcome == Outcome::Info;
+    let told = match operation.single() {
+        None => "took part".to_owned(),
+        Some(&MicroOp::Write { value, .. }) => format!("wrote {}", names.show(value)),
+        Some(&MicroOp::Cas { old, new, .. }) => {
+            format!("replaced {} by {}", names.show(old), names.show(new))
+        }
+        Some(MicroOp::Read { result, .. } | MicroOp::Inspect { result, .. }) => {
+            let value = result.and_then(Reading::value);
+            format!(
+                "read {}",
+                value.map_or_else(|| "nil".to_owned(), |it| names.show(it).to_string())
+            )
+        }
+        Some(micro_op) => match found(names, micro_op) {
+            Some(found) => format!("{} brought {found}", micro_op.function()),
+            None => mutation(names, micro_op),
+        },
+    };
+    if unknown && operation.micro_ops.iter().any(MicroOp::is_mutation) {
+        told + ", or not"
+    } else {
+        told
+    }
 }
 
 /// ` by n1` if the node is known.

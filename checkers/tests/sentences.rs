@@ -36,7 +36,7 @@ fn unknown(checker: &dyn Checker, model: Model, drawing: &str, reason: &str) {
 
 #[track_caller]
 fn nonlinearizable(drawing: &str, sentence: &str, witness: &[(u32, &str)]) {
-    let verdict = broken(&Linearizability, Model::Linearizable, drawing, sentence);
+    let verdict = broken(&Linearizability::of_registers(), Model::Linearizable, drawing, sentence);
     let found: Vec<_> = verdict.anomalies[0]
         .witness
         .operations
@@ -60,7 +60,7 @@ fn linearizable_histories() {
         // Inspections are no reads.
         "p0: w(x,1)-  i(x)=nil@n3-  r(x)=1-",
     ] {
-        kept(&Linearizability, Model::Linearizable, drawing);
+        kept(&Linearizability::of_registers(), Model::Linearizable, drawing);
     }
 }
 
@@ -215,7 +215,7 @@ fn what_has_nothing_to_do_with_it_is_left_out() {
 #[test]
 fn every_key_is_judged_and_the_smallest_witness_comes_first() {
     let verdict = check(
-        &Linearizability,
+        &Linearizability::of_registers(),
         "
         p0: w(a,1)-  w(a,2)-  r(a)=1-
         p1: w(b,1)-  r(b)=1-  r(b)=1-
@@ -238,14 +238,14 @@ fn a_search_that_reaches_its_limit_says_how_far_it_came() {
         ";
     let history = History::parse_notation(drawing).expect("a good drawing");
     let context = Context { step_limit: 10, ..Context::default() };
-    let verdict = Linearizability.check(&history, &context);
+    let verdict = Linearizability::of_registers().check(&history, &context);
     // Key a is decided within the limit, and outweighs key b.
     assert_eq!(verdict.models[&Model::Linearizable], Judgement::Invalid);
     assert_eq!(verdict.measures["keys_unknown"], 1);
     let context = Context { step_limit: 3, ..Context::default() };
     let drawing = drawing.replace("r(a)=7-", "w(a,7)-  w(a,7)-");
     let history = History::parse_notation(&drawing).expect("a good drawing");
-    let verdict = Linearizability.check(&history, &context);
+    let verdict = Linearizability::of_registers().check(&history, &context);
     let Judgement::Unknown(reason) = &verdict.models[&Model::Linearizable] else {
         panic!("{verdict:?}")
     };
@@ -256,17 +256,18 @@ fn a_search_that_reaches_its_limit_says_how_far_it_came() {
          fewer operations each, a lower concurrency or a higher limit (and 1 more key)"
     );
     let context = Context { out_of_time: &|| true, ..Context::default() };
-    let judgement = &Linearizability.check(&history, &context).models[&Model::Linearizable];
+    let judgement =
+        &Linearizability::of_registers().check(&history, &context).models[&Model::Linearizable];
     assert!(matches!(judgement, Judgement::Unknown(reason) if reason.contains("the time limit")));
 }
 
 #[test]
 fn nothing_to_judge_is_unknown() {
     unknown(
-        &Linearizability,
+        &Linearizability::of_registers(),
         Model::Linearizable,
         "p0: w(x,1)!  i(x)=nil@n1-",
-        "no read, write or compare-and-set took effect",
+        "no operation on a register took effect",
     );
     for model in SessionGuarantees.models() {
         unknown(&SessionGuarantees, *model, "p0: w(x,1)-", "nothing to judge: no read succeeded");
@@ -579,7 +580,7 @@ fn an_analysis_survives_json() {
     )
     .expect("a good drawing");
     let checkers: Vec<Box<dyn Checker>> = vec![
-        Box::new(Linearizability),
+        Box::new(Linearizability::of_registers()),
         Box::new(SessionGuarantees),
         Box::new(LostWrites),
         Box::new(Leaders),

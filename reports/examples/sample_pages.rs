@@ -45,7 +45,8 @@ fn small() -> Result<String, Box<dyn std::error::Error>> {
         p2:     r(x)=nil@n2--    w(y,3)@n1#1.3--      r(y)=3@n3-
         ",
     )?;
-    let checkers: [Box<dyn Checker>; 2] = [Box::new(Linearizability), Box::new(SessionGuarantees)];
+    let checkers: [Box<dyn Checker>; 2] =
+        [Box::new(Linearizability::of_registers()), Box::new(SessionGuarantees)];
     let analysis = Analysis::of(&history, &checkers, &Context::default());
     let facts = RunFacts { test: "small".into(), ..RunFacts::default() };
     let (title, history, analysis, facts) = ("small", &history, &analysis, &facts);

@@ -161,7 +161,7 @@ impl Workload for Register {
 
     fn checkers(&self) -> Vec<Box<dyn Checker>> {
         let mut checkers: Vec<Box<dyn Checker>> = vec![
-            Box::new(Linearizability),
+            Box::new(Linearizability::of_registers()),
             Box::new(SessionGuarantees),
             Box::new(LostWrites),
             Box::new(Leaders),

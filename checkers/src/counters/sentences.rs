@@ -160,7 +160,7 @@ impl Sentences<'_> {
             .map(|(operation, role)| WitnessOperation { operation, role })
             .collect();
         operations.sort_by_key(|it| it.operation);
-        let witness = Witness { operations, edges };
+        let witness = Witness::of(operations, edges);
         Anomaly { kind, key: Some(self.counter.key), explanation, witness }
     }
 }

@@ -1,18 +1,18 @@
 //! From a contradiction to a small one.
 //!
 //! Leaving out arbitrary calls would be unsound: without a write, the reads of its value are a
-//! contradiction of their own. So only what `SequentialModel::close_removal` allows goes, and each
+//! contradiction of their own. So only what `SequentialObject::close_removal` allows goes, and each
 //! time the search must say that what is left is still a contradiction. What stays is therefore
 //! impossible by itself, and follows from the history.
 
+use super::object::{Call, SequentialObject};
 use super::search::{Answer, Budget, search};
-use super::sequential::{Call, SequentialModel};
 
 /// The fewest calls it can find, within the budget, that contradict each other as `calls` do, all of
 /// which return at `position` or before, or are open. First halves go, then quarters, ... then
 /// single ones (after Zeller's delta debugging, 2002).
-pub(crate) fn shrink<M: SequentialModel>(
-    model: &M,
+pub(crate) fn shrink<M: SequentialObject>(
+    object: &M,
     mut calls: Vec<Call<M::Operation>>,
     position: u32,
     budget: &mut Budget<'_>,
@@ -21,23 +21,23 @@ pub(crate) fn shrink<M: SequentialModel>(
         let before = calls.len();
         // Mutations go with their readers, so they come first; then observers one by one.
         for observers in [false, true] {
-            let of_kind = |call: &Call<_>| model.observes_only(call.operation) == observers;
+            let of_kind = |call: &Call<_>| object.observes_only(&call.operation) == observers;
             let mut size = calls.len().next_power_of_two();
             while size > 0 {
-                calls = remove_chunks(model, calls, &of_kind, size, position, budget);
+                calls = remove_chunks(object, calls, &of_kind, size, position, budget);
                 size /= 2;
             }
         }
         if calls.len() == before || budget.steps_left == 0 {
-            calls.retain(|call| call.returned.is_some() || !model.observes_only(call.operation));
+            calls.retain(|call| call.returned.is_some() || !object.observes_only(&call.operation));
             return calls;
         }
     }
 }
 
 /// Tries to leave out every run of `size` calls of a kind.
-fn remove_chunks<M: SequentialModel>(
-    model: &M,
+fn remove_chunks<M: SequentialObject>(
+    object: &M,
     mut calls: Vec<Call<M::Operation>>,
     of_kind: &dyn Fn(&Call<M::Operation>) -> bool,
     size: usize,
@@ -53,13 +53,16 @@ fn remove_chunks<M: SequentialModel>(
         }
         let mut chosen = vec![false; calls.len()];
         chunk.iter().for_each(|index| chosen[*index] = true);
-        model.close_removal(&calls, &mut chosen);
+        object.close_removal(&calls, &mut chosen);
         let all = calls.iter().zip(&chosen);
-        let rest: Vec<_> = all.filter(|(_, gone)| !**gone).map(|(call, _)| *call).collect();
+        let rest: Vec<_> = all.filter(|(_, gone)| !**gone).map(|(call, _)| call.clone()).collect();
         // The steps of a trial are mostly those of going through its calls.
         budget.steps_left = budget.steps_left.saturating_sub(calls.len() as u64);
         let still = rest.iter().any(|call| call.returned == Some(position))
-            && matches!(search(model, &model.reduce(&rest), budget), Answer::Contradiction { .. });
+            && matches!(
+                search(object, &object.reduce(rest.clone()), budget),
+                Answer::Contradiction { .. }
+            );
         match still {
             true => calls = rest,
             false => start += size,

@@ -224,7 +224,7 @@ pub(crate) fn analysis(history: &History) -> Analysis {
     let checkers: [Box<dyn Checker>; 5] = [
         Box::new(Leaders),
         Box::new(LostWrites),
-        Box::new(Linearizability),
+        Box::new(Linearizability::of_registers()),
         Box::new(SessionGuarantees),
         Box::new(Convergence),
     ];

@@ -1,13 +1,14 @@
 //! The register: read, write, compare-and-set.
 
-use perjury_history::{MicroOp, Operation, Outcome, Reading, Value};
+use perjury_history::{MicroOp, Names, Operation, Reading, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::sequential::{Call, SequentialModel};
+use crate::linearizability::deciders::zones;
+use crate::linearizability::object::{Call, Decision, SequentialObject, Unfit};
 
 /// An operation on a register that took effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum RegisterOperation {
+pub enum RegisterOperation {
     /// It held this.
     Read(Reading),
     /// It was set to this.
@@ -37,55 +38,75 @@ impl RegisterOperation {
     }
 }
 
-/// The client's operation as a call; `None` if it tells nothing: it did not happen, it is a read
-/// with unknown answer, or an inspection. It must be of a single micro-operation.
-pub(crate) fn call(operation: &Operation<'_>) -> Option<Call<RegisterOperation>> {
-    let asked = match *operation.single()? {
-        MicroOp::Read { result, .. } => Read(result?),
-        MicroOp::Write { value, .. } => Write(value),
-        MicroOp::Cas { old, new, .. } => Cas(old, new),
-        _ => return None,
-    };
-    let returned = match operation.outcome {
-        Outcome::Ok => Some(operation.completed?),
-        Outcome::Info => None,
-        Outcome::Fail => return None,
-    };
-    Some(Call { id: operation.id, operation: asked, invoked: operation.invoked, returned })
+/// A register, empty at first or with a value given.
+#[derive(Clone, Copy, Debug)]
+pub struct Register {
+    initial: Reading,
 }
 
-/// A register that is empty at first.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Register;
+impl Default for Register {
+    fn default() -> Self {
+        Self { initial: Reading::Nil }
+    }
+}
 
-impl SequentialModel for Register {
+impl Register {
+    /// A register that holds this at first.
+    pub fn holding(initial: Reading) -> Self {
+        Self { initial }
+    }
+}
+
+impl SequentialObject for Register {
     type State = Reading;
     type Operation = RegisterOperation;
 
-    fn initial(&self) -> Reading {
-        Reading::Nil
+    fn name(&self) -> &'static str {
+        "register"
     }
 
-    fn step(&self, state: Reading, operation: RegisterOperation) -> Option<Reading> {
-        match operation {
-            Read(reading) => (reading == state).then_some(state),
+    /// Inspections are no clients' reads: they tell nothing here.
+    fn operation(&self, asked: &Operation<'_>) -> Result<Option<RegisterOperation>, Unfit> {
+        Ok(match *asked.single().ok_or(Unfit)? {
+            MicroOp::Read { result, .. } => result.map(Read),
+            MicroOp::Write { value, .. } => Some(Write(value)),
+            MicroOp::Cas { old, new, .. } => Some(Cas(old, new)),
+            MicroOp::Inspect { .. } => None,
+            _ => return Err(Unfit),
+        })
+    }
+
+    fn initial(&self) -> Reading {
+        self.initial
+    }
+
+    fn step(&self, state: &Reading, operation: &RegisterOperation) -> Option<Reading> {
+        match *operation {
+            Read(reading) => (reading == *state).then_some(*state),
             Write(value) => Some(Reading::Value(value)),
-            Cas(old, new) => (state == Reading::Value(old)).then_some(Reading::Value(new)),
+            Cas(old, new) => (*state == Reading::Value(old)).then_some(Reading::Value(new)),
         }
     }
 
-    fn observes_only(&self, operation: RegisterOperation) -> bool {
+    fn describe(&self, state: &Reading, names: &Names) -> String {
+        state.value().map_or("nothing".to_owned(), |value| names.show(value).to_string())
+    }
+
+    fn observes_only(&self, operation: &RegisterOperation) -> bool {
         matches!(operation, Read(_))
+    }
+
+    fn decide(&self, calls: &[Call<RegisterOperation>]) -> Decision {
+        zones::decide(calls, self.initial)
     }
 
     /// Unknown reads go. So do unknown mutations whose value nobody observed: in any order of the
     /// operations what follows such a one is a write or nothing, so the order is as good without
     /// it. An unknown mutation that alone wrote a value that *was* observed certainly happened, and
     /// before the first observation ended.
-    fn reduce(&self, calls: &[Call<RegisterOperation>]) -> Vec<Call<RegisterOperation>> {
-        let is_unknown = |call: &&Call<RegisterOperation>| call.returned.is_none();
-        if !calls.iter().any(|call| is_unknown(&call)) {
-            return calls.to_vec();
+    fn reduce(&self, calls: Vec<Call<RegisterOperation>>) -> Vec<Call<RegisterOperation>> {
+        if calls.iter().all(|call| call.returned.is_some()) {
+            return calls;
         }
         let mut writers: FxHashMap<Value, Vec<usize>> = FxHashMap::default();
         for (index, call) in calls.iter().enumerate() {
@@ -104,7 +125,8 @@ impl SequentialModel for Register {
             let writers = writers.get(&value).map_or(&[][..], Vec::as_slice);
             for &writer in writers.iter().filter(|it| calls[**it].returned.is_none()) {
                 let known = reduced[writer].returned.unwrap_or(u32::MAX);
-                let earlier = writers.len() == 1 && end < known && end > calls[writer].invoked;
+                let alone = writers.len() == 1 && self.initial != Reading::Value(value);
+                let earlier = alone && end < known && end > calls[writer].invoked;
                 if earlier {
                     reduced[writer].returned = Some(end);
                 }

@@ -1,96 +1,39 @@
-//! A contradiction in words.
+//! What is most often wrong with a register, told as it happened.
 
-use perjury_history::{History, Key, MicroOp, Operation, OperationId, Outcome, Reading, Value};
+use perjury_history::{MicroOp, Operation, Outcome, Reading, Value};
 
-use super::register::RegisterOperation;
-use super::sequential::Call;
-use crate::wording::{by, end_ns, list, mutation, seconds};
-use crate::{Anomaly, AnomalyKind, Edge, Witness, WitnessOperation};
+use super::{Contradiction, Story};
+use crate::Edge;
+use crate::linearizability::object::Call;
+use crate::linearizability::object::SequentialObject as _;
+use crate::linearizability::objects::register::{Register, RegisterOperation};
+use crate::wording::{by, end_ns, mutation_in, seconds};
 
-type Calls<'a> = &'a [Call<RegisterOperation>];
-
-/// What is known of one key's contradiction.
-pub(crate) struct Contradiction<'a> {
-    pub(crate) history: &'a History,
-    pub(crate) key: Key,
-    /// All operations on the key.
-    pub(crate) operations: &'a [OperationId],
-    /// Those that contradict each other by themselves.
-    pub(crate) core: Calls<'a>,
-    /// The one whose completion nothing explains; it is in the core.
-    pub(crate) failing: Call<RegisterOperation>,
-    /// What the key may have held just before.
-    pub(crate) states: &'a [Reading],
+/// The story, if it is one of those that have a name.
+pub(crate) fn story(contradiction: &Contradiction<'_, Register>) -> Option<Story> {
+    contradiction
+        .unwritten()
+        .or_else(|| contradiction.lost_update())
+        .or_else(|| contradiction.stale())
 }
 
-/// Why it is a contradiction: the sentence, parts for some operations, and the order that counts.
-struct Story {
-    though: String,
-    roles: Vec<(OperationId, String)>,
-    edges: Vec<Edge>,
-}
-
-impl Story {
-    fn new(though: String) -> Self {
-        Self { though, roles: Vec::new(), edges: Vec::new() }
-    }
-}
-
-impl Contradiction<'_> {
-    pub(crate) fn anomaly(&self) -> Anomaly {
-        let story = self
-            .unwritten()
-            .or_else(|| self.lost_update())
-            .or_else(|| self.stale())
-            .unwrap_or_else(|| self.no_order());
-        let mut ids: Vec<OperationId> = self.core.iter().map(|call| call.id).collect();
-        ids.extend(story.roles.iter().map(|(id, _)| *id));
-        ids.sort_unstable();
-        ids.dedup();
-        let role = |id: OperationId| {
-            let told = story.roles.iter().find(|(told, _)| *told == id);
-            told.map_or_else(|| self.plain_role(id), |(_, role)| role.clone())
-        };
-        let operations =
-            ids.into_iter().map(|id| WitnessOperation { operation: id, role: role(id) }).collect();
-        Anomaly {
-            kind: AnomalyKind::Nonlinearizable,
-            key: Some(self.key),
-            explanation: format!("{}{}.", self.event(), story.though),
-            witness: Witness { operations, edges: story.edges },
-        }
-    }
-
+impl Contradiction<'_, Register> {
     /// What the failing operation found in the register.
     fn observed(&self) -> Reading {
         self.failing.operation.observed().expect("only what observes can contradict")
     }
 
-    /// `p7 read 12 from key 3 on n2 at 14.203 s`.
-    fn event(&self) -> String {
-        let operation = self.history.get(self.failing.id);
-        let place = operation.served_by.map_or(String::new(), |node| format!(" on {node}"));
-        let (process, key, at) = (operation.process, self.key, seconds(end_ns(&operation)));
-        match self.failing.operation {
-            RegisterOperation::Read(Reading::Nil) => {
-                format!("{process} found key {key} empty{place} at {at}")
-            }
-            RegisterOperation::Read(Reading::Value(value)) => {
-                format!("{process} read {value} from key {key}{place} at {at}")
-            }
-            RegisterOperation::Write(value) => {
-                format!("{process} wrote {value} to key {key}{place} at {at}")
-            }
-            RegisterOperation::Cas(old, new) => format!(
-                "{process}'s compare-and-set of key {key} from {old} to {new} \
-                 succeeded{place} at {at}"
-            ),
-        }
+    fn show(&self, value: Value) -> String {
+        self.history.names().show(value).to_string()
     }
 
     /// It found a value that nobody had written.
     fn unwritten(&self) -> Option<Story> {
         let value = self.observed().value()?;
+        if self.observed() == self.object.initial() {
+            return None;
+        }
+        let shown = self.show(value);
         if self.core.iter().any(|call| call.operation.written() == Some(value)) {
             return None;
         }
@@ -104,21 +47,21 @@ impl Contradiction<'_> {
                 let mut story = Story::new(format!(
                     ", though {}'s {} had failed at {}{}",
                     failed.process,
-                    self.words(failed),
+                    self.mutation(failed),
                     seconds(end_ns(failed)),
                     failed.error.map_or(String::new(), |error| format!(" ({error})")),
                 ));
-                story.roles.push((failed.id, format!("failed to write {value}")));
+                story.roles.push((failed.id, format!("failed to write {shown}")));
                 story
             }
             (None, Some(later)) => {
                 let mut story = Story::new(format!(
                     ", before anyone had asked for that value: {}'s {} was asked at {}",
                     later.process,
-                    self.words(later),
+                    self.mutation(later),
                     seconds(later.invoked_ns),
                 ));
-                story.roles.push((later.id, format!("wrote {value}, later")));
+                story.roles.push((later.id, format!("wrote {shown}, later")));
                 story
             }
             (None, None) => Story::new(", a value that nobody wrote".into()),
@@ -140,9 +83,11 @@ impl Contradiction<'_> {
         let mut story = Story::new(format!(
             ", though {}'s {} had succeeded too ({}), and {old} was written once: one update is lost",
             other.process,
-            self.words(&other),
+            self.mutation(&other),
             seconds(end_ns(&other)),
+            old = self.show(old),
         ));
+        let old = self.show(old);
         story.roles.push((self.failing.id, format!("replaced {old}")));
         story.roles.push((other.id, format!("replaced {old} too")));
         Some(story)
@@ -206,23 +151,24 @@ impl Contradiction<'_> {
             to: self.failing.id,
             reason: format!("ended before {} began", self.it()),
         });
-        let old = self.observed();
+        let old = self.observed().value().map(|old| self.show(old));
         story.roles.push((
             self.failing.id,
-            match self.failing.operation {
-                RegisterOperation::Cas(..) => format!("found the older {old}"),
-                _ if old == Reading::Nil => "found nothing".into(),
-                _ => format!("read the older {old}"),
+            match (self.failing.operation, &old) {
+                (RegisterOperation::Cas(..), Some(old)) => format!("found the older {old}"),
+                (_, Some(old)) => format!("read the older {old}"),
+                (_, None) => "found nothing".into(),
             },
         ));
         if let Some((earlier, follower)) = order {
             let began = self.history.get(follower.id);
+            let (old, new) = (old.unwrap_or_default(), self.show(new));
             story.though += &format!(
                 "; {old} is older than {new}: {} at {}, before {}",
                 self.had_without_time(earlier),
                 seconds(end_ns(&self.history.get(earlier.id))),
                 match follower.operation.written() {
-                    Some(_) => format!("the {} was asked for", self.words(&began)),
+                    Some(_) => format!("the {} was asked for", self.mutation(&began)),
                     None => format!("{} began to read {new}", began.process),
                 },
             );
@@ -233,38 +179,6 @@ impl Contradiction<'_> {
             });
         }
         story
-    }
-
-    /// Whatever else: what the key may have held.
-    fn no_order(&self) -> Story {
-        let mut states: Vec<String> = self
-            .states
-            .iter()
-            .take(5)
-            .map(|it| match it {
-                Reading::Nil => "nothing".into(),
-                Reading::Value(value) => value.to_string(),
-            })
-            .collect();
-        let more = self.states.len() - states.len();
-        if more > 0 {
-            states.push(format!("one of {more} other values"));
-        }
-        Story::new(format!(
-            ", but in every order of the earlier operations that explains their answers, key {} then \
-             held {}",
-            self.key,
-            list(&states, "or"),
-        ))
-    }
-
-    /// The operation as it stood at the contradiction: what was open then had not ended.
-    fn ended(&self, call: &Call<RegisterOperation>) -> Operation<'_> {
-        let operation = self.history.get(call.id);
-        match call.returned {
-            Some(_) => operation,
-            None => Operation { outcome: Outcome::Info, completed: None, ..operation },
-        }
     }
 
     fn writers(&self, value: Value) -> usize {
@@ -280,8 +194,8 @@ impl Contradiction<'_> {
         }
     }
 
-    fn words(&self, operation: &Operation<'_>) -> String {
-        operation.single().map_or_else(|| "transaction".into(), mutation)
+    fn mutation(&self, operation: &Operation<'_>) -> String {
+        mutation_in(self.history.names(), operation)
     }
 
     /// `p2's write of 19 had been acknowledged by n1 at 14.150 s`, `p3 had read 19 at 14.150 s`.
@@ -294,31 +208,16 @@ impl Contradiction<'_> {
         let operation = self.history.get(call.id);
         match operation.single() {
             Some(MicroOp::Read { result, .. }) => {
-                let found = result.unwrap_or(Reading::Nil);
+                let found = result.and_then(Reading::value);
+                let found = found.map_or_else(|| "nil".to_owned(), |value| self.show(value));
                 format!("{} had read {found}", operation.process)
             }
             _ => format!(
                 "{}'s {} had been acknowledged{}",
                 operation.process,
-                self.words(&operation),
+                self.mutation(&operation),
                 by(operation.served_by)
             ),
-        }
-    }
-
-    fn plain_role(&self, id: OperationId) -> String {
-        let operation = self.history.get(id);
-        let Some(only) = operation.single() else { return "took part".into() };
-        let unknown = operation.outcome == Outcome::Info;
-        match *only {
-            MicroOp::Read { result, .. } | MicroOp::Inspect { result, .. } => {
-                format!("read {}", result.unwrap_or(Reading::Nil))
-            }
-            MicroOp::Write { value, .. } if unknown => format!("wrote {value}, or not"),
-            MicroOp::Write { value, .. } => format!("wrote {value}"),
-            MicroOp::Cas { old, new, .. } if unknown => format!("replaced {old} by {new}, or not"),
-            MicroOp::Cas { old, new, .. } => format!("replaced {old} by {new}"),
-            ref other => mutation(other),
         }
     }
 }

@@ -1,0 +1,3 @@
+//! Near-linear deciders, for objects whose values can be told apart.
+
+pub(super) mod zones;

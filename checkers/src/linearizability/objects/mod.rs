@@ -1,0 +1,3 @@
+//! The usual objects.
+
+pub(super) mod register;
