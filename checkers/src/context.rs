@@ -20,10 +20,10 @@ pub struct Context<'a> {
 }
 
 impl Default for Context<'_> {
-    /// 10 million steps a search, 1 GiB, as many threads as there are processors, no time limit.
+    /// 50 million steps a search, 1 GiB, as many threads as there are processors, no time limit.
     fn default() -> Self {
         Self {
-            step_limit: 10_000_000,
+            step_limit: 50_000_000,
             memory_limit_bytes: 1 << 30,
             threads: std::thread::available_parallelism().map_or(1, NonZero::get),
             out_of_time: &|| false,

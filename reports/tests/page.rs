@@ -155,7 +155,7 @@ fn an_analysis_of_another_history_is_refused() {
         explanation: String::new(),
         witness: Witness {
             operations: vec![WitnessOperation { operation: OperationId(5), role: String::new() }],
-            edges: vec![],
+            ..Witness::default()
         },
     };
     let verdict = Verdict { anomalies: vec![anomaly], ..Verdict::default() };
@@ -209,7 +209,11 @@ fn hostile_run() -> (History, Analysis, RunFacts) {
         kind: AnomalyKind::LostWrite,
         key: Some(i64::MAX),
         explanation: HOSTILE.into(),
-        witness: Witness { operations: vec![operation], edges: vec![edge] },
+        witness: Witness {
+            operations: vec![operation],
+            edges: vec![edge],
+            possibilities: vec![HOSTILE.into()],
+        },
     };
     let verdict = Verdict {
         models: BTreeMap::from([(Model::Linearizable, Judgement::Unknown(HOSTILE.into()))]),

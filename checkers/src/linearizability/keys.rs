@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use perjury_history::{History, Key, OperationId};
 
 use super::object::{Call, Decision, SequentialObject, call, cut, only};
-use super::search::{self, Budget, Limit, search};
+use super::search::{self, Budget, Limit};
 use super::verify;
 use crate::Context;
 
@@ -174,14 +174,13 @@ fn decide_one<M: SequentialObject>(
         Decision::Linearizable(order) => verified(object, &reduced, &order),
         Decision::Contradiction(core) => {
             let core: Calls<M> = core.into_iter().map(|at| reduced[at as usize].clone()).collect();
-            let limit = context.step_limit;
-            let (answer, _) = searched(object, &core, context, limit);
+            let answer = search::find(object, &core, &mut budget(context, context.step_limit));
             contradicted(object, answer, || only(&again(), &core))
         }
         Decision::Inapplicable => {
-            let limit = context.step_limit;
-            let (answer, steps) = searched(object, &reduced, context, limit);
-            finding.search_steps = steps;
+            let mut budget = budget(context, context.step_limit);
+            let answer = search::find(object, &reduced, &mut budget);
+            finding.search_steps = (context.step_limit - budget.steps_left).max(1);
             match answer {
                 search::Answer::Linearizable(order) => verified(object, &reduced, &order),
                 other => contradicted(object, other, again),
@@ -189,17 +188,6 @@ fn decide_one<M: SequentialObject>(
         }
     };
     finding
-}
-
-fn searched<M: SequentialObject>(
-    object: &M,
-    calls: &[Call<M::Operation>],
-    context: &Context<'_>,
-    limit: u64,
-) -> (search::Answer<M::State>, u64) {
-    let mut budget = budget(context, limit);
-    let answer = search(object, calls, &mut budget);
-    (answer, (limit - budget.steps_left).max(1))
 }
 
 fn verified<M: SequentialObject>(

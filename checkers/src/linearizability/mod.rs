@@ -134,7 +134,7 @@ const MEASURES: [&str; 7] = [
 /// Operations of a contradiction that is still verified: every order of them is tried.
 const VERIFIED_MAX: usize = 16;
 
-fn refused(problem: String) -> String {
+fn refused(problem: &str) -> String {
     format!(
         "the verifier refuses what was found ({problem}): this is a defect of Perjury, please report \
          it with the history"
@@ -163,7 +163,7 @@ impl<M: SequentialObject> Report<'_, M> {
             keys::Answer::Exhausted { limit, proved, unknown } => {
                 Err(self.exhausted(limit, proved, finding.returned, unknown))
             }
-            keys::Answer::Refused(problem) => Err(refused(problem)),
+            keys::Answer::Refused(problem) => Err(refused(&problem)),
             keys::Answer::Linearizable => Ok(()),
             keys::Answer::Contradiction { position, states, evidence } => {
                 self.contradiction(part, position, &states, evidence)
@@ -199,7 +199,7 @@ impl<M: SequentialObject> Report<'_, M> {
         let core = shrink::shrink(object, evidence, position, &mut budget);
         self.shrink_steps_left -= steps - budget.steps_left;
         if core.len() <= VERIFIED_MAX {
-            verify::contradiction(object, &core).map_err(refused)?;
+            verify::contradiction(object, &core).map_err(|it| refused(&it))?;
         }
         self.count("nonlinearizable_keys", 1);
         let failing = core.iter().find(|call| call.returned == Some(position));

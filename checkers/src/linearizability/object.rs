@@ -108,6 +108,12 @@ pub trait SequentialObject: Send + Sync {
         false
     }
 
+    /// Whether `one` can take effect wherever `other` can, and the object then holds the same: as a
+    /// write of 2 can where a compare-and-set from 1 to 2 can.
+    fn is_as_able(&self, one: &Self::Operation, other: &Self::Operation) -> bool {
+        one == other
+    }
+
     /// Fewer calls, or calls with earlier returns, that are linearizable if and only if `calls` are.
     /// By default all but the unknown ones that only observe.
     fn reduce(&self, mut calls: Vec<Call<Self::Operation>>) -> Vec<Call<Self::Operation>> {

@@ -6,7 +6,7 @@
 //! impossible by itself, and follows from the history.
 
 use super::object::{Call, SequentialObject};
-use super::search::{Answer, Budget, search};
+use super::search::{Answer, Budget, find};
 
 /// The fewest calls it can find, within the budget, that contradict each other as `calls` do, all of
 /// which return at `position` or before, or are open. First halves go, then quarters, ... then
@@ -60,7 +60,7 @@ fn remove_chunks<M: SequentialObject>(
         budget.steps_left = budget.steps_left.saturating_sub(calls.len() as u64);
         let still = rest.iter().any(|call| call.returned == Some(position))
             && matches!(
-                search(object, &object.reduce(rest.clone()), budget),
+                find(object, &object.reduce(rest.clone()), budget),
                 Answer::Contradiction { .. }
             );
         match still {

@@ -68,7 +68,7 @@ mod tests {
                 reason: "because".into(),
             })
             .collect();
-        let witness = Witness { operations, edges };
+        let witness = Witness { operations, edges, ..Witness::default() };
         Anomaly { kind, key: Some(23), explanation: "It went wrong.".into(), witness }
     }
 

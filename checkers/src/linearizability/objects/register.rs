@@ -96,6 +96,13 @@ impl SequentialObject for Register {
         matches!(operation, Read(_))
     }
 
+    fn is_as_able(&self, one: &RegisterOperation, other: &RegisterOperation) -> bool {
+        match (*one, *other) {
+            (Write(one), Write(other) | Cas(_, other)) => one == other,
+            _ => one == other,
+        }
+    }
+
     fn decide(&self, calls: &[Call<RegisterOperation>]) -> Decision {
         zones::decide(calls, self.initial)
     }

@@ -14,14 +14,21 @@
 //!   order the two could change places;
 //! - so of unknown ones the one invoked first goes first, and only after those that returned: a
 //!   thousand clients that crashed over the same write are a counter, not a set;
+//! - of unknown ones that would do the same, the one that can do least elsewhere goes first;
 //! - a configuration that has spent more unknown calls than another one, and is else equal to it, is
 //!   dropped: the other can do all that it can.
+//!
+//! Two shorter searches are sound one way each. One that is *lavish* lets unknown calls take effect
+//! any number of times: what it contradicts is a contradiction all the more, and it does not have to
+//! remember which are spent, which is what makes searches long. One that is *narrow* keeps only so
+//! many configurations, those that spent least: an order that it finds is an order.
 //!
 //! Calls live in *slots*: a slot is free again when its call has returned, so a configuration is as
 //! wide as the concurrency, not as the history. Unknown calls never return and keep theirs. What the
 //! object holds is kept once and has a number, and so has every step from one to another.
 
 mod configurations;
+mod efforts;
 mod plan;
 mod states;
 mod trail;
@@ -30,6 +37,7 @@ pub(super) mod window;
 use rustc_hash::FxHashMap;
 
 use self::configurations::{Configuration, Configurations};
+pub(super) use self::efforts::find;
 use self::plan::Plan;
 use self::states::States;
 use self::trail::{START, Trail};
@@ -74,6 +82,17 @@ pub(crate) enum Answer<S> {
     },
 }
 
+/// How thorough a search is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effort {
+    /// It finds out.
+    Thorough,
+    /// It may only find a contradiction.
+    Lavish,
+    /// It may only find an order, and keeps at most so many configurations after each return.
+    Narrow(usize),
+}
+
 /// Between two looks at the clock and at the memory.
 const STEPS_BETWEEN_LOOKS: u64 = 1024;
 
@@ -85,12 +104,13 @@ pub(crate) fn search<M: SequentialObject>(
     object: &M,
     calls: &[Call<M::Operation>],
     budget: &mut Budget<'_>,
+    effort: Effort,
 ) -> Answer<M::State> {
     let plan = Plan::of(calls);
     match plan.slots {
-        0..=64 => Search::<M, u64>::new(object, calls, &plan, budget).run(),
-        65..=128 => Search::<M, u128>::new(object, calls, &plan, budget).run(),
-        _ => Search::<M, Box<[u64]>>::new(object, calls, &plan, budget).run(),
+        0..=64 => Search::<M, u64>::new(object, calls, &plan, budget, effort).run(),
+        65..=128 => Search::<M, u128>::new(object, calls, &plan, budget, effort).run(),
+        _ => Search::<M, Box<[u64]>>::new(object, calls, &plan, budget, effort).run(),
     }
 }
 
@@ -101,7 +121,7 @@ pub(super) fn search_by<M: SequentialObject, W: Window>(
     calls: &[Call<M::Operation>],
     budget: &mut Budget<'_>,
 ) -> Answer<M::State> {
-    Search::<M, W>::new(object, calls, &Plan::of(calls), budget).run()
+    Search::<M, W>::new(object, calls, &Plan::of(calls), budget, Effort::Thorough).run()
 }
 
 struct Search<'a, 'b, M: SequentialObject, W> {
@@ -109,6 +129,9 @@ struct Search<'a, 'b, M: SequentialObject, W> {
     calls: &'a [Call<M::Operation>],
     plan: &'a Plan,
     budget: &'a mut Budget<'b>,
+    effort: Effort,
+    /// Whether configurations were dropped that may have led to an order.
+    is_narrowed: bool,
     states: States<M::State>,
     /// What becomes of a state by a call of a class that has an answer.
     steps: FxHashMap<(u32, u32), Option<u32>>,
@@ -128,7 +151,8 @@ struct Search<'a, 'b, M: SequentialObject, W> {
     queues: Vec<Vec<u32>>,
     /// Of the last look at an unknown call.
     unknown_states: Vec<M::State>,
-    unknown_next: Vec<u32>,
+    /// Unknown calls that can take effect, and what the object holds then.
+    ways: Vec<(u32, u32)>,
     /// The last configuration that tried a call of each class.
     tried: Vec<u64>,
     trials: u64,
@@ -143,6 +167,7 @@ impl<'a, 'b, M: SequentialObject, W: Window> Search<'a, 'b, M, W> {
         calls: &'a [Call<M::Operation>],
         plan: &'a Plan,
         budget: &'a mut Budget<'b>,
+        effort: Effort,
     ) -> Self {
         let mut states = States::new();
         let state = states.number(object.initial(), |state| object.heap_bytes(state));
@@ -152,6 +177,8 @@ impl<'a, 'b, M: SequentialObject, W: Window> Search<'a, 'b, M, W> {
             calls,
             plan,
             budget,
+            effort,
+            is_narrowed: false,
             states,
             steps: FxHashMap::default(),
             trail: Trail::new(),
@@ -163,7 +190,7 @@ impl<'a, 'b, M: SequentialObject, W: Window> Search<'a, 'b, M, W> {
             after: Configurations::new(),
             queues: Vec::new(),
             unknown_states: Vec::new(),
-            unknown_next: Vec::new(),
+            ways: Vec::new(),
             tried: vec![0; plan.classes],
             trials: 0,
             steps_to_look: STEPS_BETWEEN_LOOKS,
@@ -181,15 +208,40 @@ impl<'a, 'b, M: SequentialObject, W: Window> Search<'a, 'b, M, W> {
             if let Err(limit) = self.settle(event.call) {
                 return Answer::Exhausted { limit, proved, unknown: self.unknown.len() };
             }
+            if self.after.items.is_empty() && self.is_narrowed {
+                return Answer::Exhausted {
+                    limit: Limit::Steps,
+                    proved,
+                    unknown: self.unknown.len(),
+                };
+            }
             if self.after.items.is_empty() {
                 return Answer::Contradiction { position: event.position, states: self.reached() };
             }
             self.close(event.call);
             self.frontier.extend(self.after.drain());
+            self.narrow();
             self.tidy();
             proved += 1;
         }
-        Answer::Linearizable(self.trail.order(self.frontier[0].trail))
+        // A lavish order may have a call twice.
+        match self.effort {
+            Effort::Lavish => {
+                Answer::Exhausted { limit: Limit::Steps, proved, unknown: self.unknown.len() }
+            }
+            _ => Answer::Linearizable(self.trail.order(self.frontier[0].trail)),
+        }
+    }
+
+    /// Keeps those configurations that spent least, where only some may be kept.
+    fn narrow(&mut self) {
+        if let Effort::Narrow(width) = self.effort
+            && self.frontier.len() > width
+        {
+            self.frontier.sort_by_key(|it| it.spent.len());
+            self.frontier.truncate(width);
+            self.is_narrowed = true;
+        }
     }
 
     fn open(&mut self, call: u32) {
@@ -244,6 +296,11 @@ impl<'a, 'b, M: SequentialObject, W: Window> Search<'a, 'b, M, W> {
             }
             self.queues[level].clear();
             level += 1;
+            if matches!(self.effort, Effort::Narrow(width) if self.after.items.len() >= width) {
+                self.is_narrowed |= self.queues[level..].iter().any(|queue| !queue.is_empty());
+                self.queues[level..].iter_mut().for_each(Vec::clear);
+                break;
+            }
         }
         self.look()
     }
@@ -293,21 +350,28 @@ impl<'a, 'b, M: SequentialObject, W: Window> Search<'a, 'b, M, W> {
                 self.reach(then, returning)?;
             }
         }
+        let mut ways = std::mem::take(&mut self.ways);
         for at in 0..self.unknown.len() {
             let call = self.unknown[at];
             let slot = self.plan.slot[call as usize] as usize;
-            if here.spent.contains(slot) || self.is_tried(call) {
+            if !here.spent.contains(slot) && !self.is_tried(call) {
+                self.unknown_steps(here.state, call, &mut ways);
+            }
+        }
+        for at in 0..ways.len() {
+            let (call, state) = ways[at];
+            if ways.iter().any(|other| other.1 == state && self.is_spared_by(call, other.0)) {
                 continue;
             }
-            let next = self.unknown_steps(here.state, call);
-            for &state in &next {
-                let trail = self.trail.then(here.trail, call);
-                let mut then = Configuration { state, trail, ..here.clone() };
-                then.spent.insert(slot);
-                self.reach(then, returning)?;
+            let trail = self.trail.then(here.trail, call);
+            let mut then = Configuration { state, trail, ..here.clone() };
+            if self.effort != Effort::Lavish {
+                then.spent.insert(self.plan.slot[call as usize] as usize);
             }
-            self.unknown_next = next;
+            self.reach(then, returning)?;
         }
+        ways.clear();
+        self.ways = ways;
         self.count((self.mutators.len() + self.unknown.len()) as u64)
     }
 
@@ -332,21 +396,27 @@ impl<'a, 'b, M: SequentialObject, W: Window> Search<'a, 'b, M, W> {
         next
     }
 
-    /// What may become of a state by an unknown call. What changes nothing need not be spent.
-    fn unknown_steps(&mut self, state: u32, call: u32) -> Vec<u32> {
+    /// Whether an unknown call is better kept, as another does here what it would do and can do less
+    /// elsewhere.
+    fn is_spared_by(&self, call: u32, other: u32) -> bool {
+        let [one, by] = [call, other].map(|it| &self.calls[it as usize].operation);
+        call != other
+            && self.object.is_as_able(one, by)
+            && (call > other || !self.object.is_as_able(by, one))
+    }
+
+    /// Adds what may become of a state by an unknown call. What changes nothing need not be spent.
+    fn unknown_steps(&mut self, state: u32, call: u32, ways: &mut Vec<(u32, u32)>) {
         let operation = &self.calls[call as usize].operation;
-        let (mut found, mut next) =
-            (std::mem::take(&mut self.unknown_states), std::mem::take(&mut self.unknown_next));
-        next.clear();
+        let mut found = std::mem::take(&mut self.unknown_states);
         self.object.unknown_steps(self.states.get(state), operation, &mut |it| found.push(it));
         for it in found.drain(..) {
             let number = self.states.number(it, |state| self.object.heap_bytes(state));
             if number != state {
-                next.push(number);
+                ways.push((call, number));
             }
         }
         self.unknown_states = found;
-        next
     }
 
     fn count(&mut self, steps: u64) -> Result<(), Limit> {

@@ -10,14 +10,14 @@ pub(super) fn is_linearizable<M: SequentialObject>(
     calls: &[Call<M::Operation>],
 ) -> bool {
     assert!(calls.len() <= 64, "a set of calls is a word");
-    try_from(object, calls, 0, object.initial(), &mut Vec::new())
+    try_from(object, calls, 0, &object.initial(), &mut Vec::new())
 }
 
 fn try_from<M: SequentialObject>(
     object: &M,
     calls: &[Call<M::Operation>],
     done: u64,
-    state: M::State,
+    state: &M::State,
     tried: &mut Vec<(u64, M::State)>,
 ) -> bool {
     let is_done = |index: usize| done >> index & 1 == 1;
@@ -37,9 +37,9 @@ fn try_from<M: SequentialObject>(
         }
         let mut next = Vec::new();
         match call.returned {
-            Some(_) => next.extend(object.step(&state, &call.operation)),
-            None => object.unknown_steps(&state, &call.operation, &mut |it| next.push(it)),
+            Some(_) => next.extend(object.step(state, &call.operation)),
+            None => object.unknown_steps(state, &call.operation, &mut |it| next.push(it)),
         }
-        next.into_iter().any(|state| try_from(object, calls, done | 1 << index, state, tried))
+        next.iter().any(|state| try_from(object, calls, done | 1 << index, state, tried))
     })
 }

@@ -8,7 +8,7 @@ use perjury_history::OperationId;
 
 use self::definition::is_linearizable;
 use super::object::{Call, Decision, SequentialObject, cut};
-use super::search::{Answer, Budget, search, search_by};
+use super::search::{Answer, Budget, Effort, search, search_by};
 use super::shrink::shrink;
 use super::verify;
 
@@ -33,7 +33,7 @@ fn chosen<O: Clone>(calls: &[Call<O>], places: &[u32]) -> Vec<Call<O>> {
 
 /// Whether the search finds an order, which then must be one.
 fn searched<M: SequentialObject>(object: &M, calls: &[Call<M::Operation>]) -> bool {
-    is_order(object, calls, search(object, calls, &mut budget()))
+    is_order(object, calls, search(object, calls, &mut budget(), Effort::Thorough))
 }
 
 fn is_order<M: SequentialObject>(
@@ -68,6 +68,7 @@ fn check<M: SequentialObject>(object: &M, calls: &Calls<M>) -> Checked {
         assert_eq!(found, expected, "linearizable by {what}?\n{}", drawing(calls));
     };
     assert("the search alone", searched(object, calls));
+    check_efforts(object, calls, expected);
     let reduced = object.reduce(calls.clone());
     assert("the search after the reduction", searched(object, &reduced));
     let decision = object.decide(&reduced);
@@ -91,6 +92,17 @@ fn check<M: SequentialObject>(object: &M, calls: &Calls<M>) -> Checked {
     Checked { linearizable: expected, decided: decision != Decision::Inapplicable }
 }
 
+/// A search that may only find one of the two finds nothing else.
+fn check_efforts<M: SequentialObject>(object: &M, calls: &Calls<M>, expected: bool) {
+    for effort in [Effort::Lavish, Effort::Narrow(1), Effort::Narrow(2)] {
+        let answer = search(object, calls, &mut budget(), effort);
+        if !matches!(answer, Answer::Exhausted { .. }) {
+            let found = is_order(object, calls, answer);
+            assert_eq!(found, expected, "linearizable by {effort:?}?\n{}", drawing(calls));
+        }
+    }
+}
+
 /// What may be left out of a linearizable history leaves a linearizable one.
 fn check_removals<M: SequentialObject>(object: &M, calls: &Calls<M>) {
     for index in 0..calls.len() {
@@ -107,7 +119,7 @@ fn check_removals<M: SequentialObject>(object: &M, calls: &Calls<M>) {
 
 /// What a contradiction is reduced to is one by itself, with its operations as they were, too.
 fn check_core<M: SequentialObject>(object: &M, calls: &Calls<M>) {
-    let answer = search(object, &object.reduce(calls.clone()), &mut budget());
+    let answer = search(object, &object.reduce(calls.clone()), &mut budget(), Effort::Thorough);
     let Answer::Contradiction { position, .. } = answer else { panic!("it is linearizable") };
     let failing = calls.iter().find(|call| call.returned == Some(position));
     let failing = failing.expect("a completion is the contradiction");

@@ -11,7 +11,7 @@ use crate::linearizability::object::{Call, Decision, SequentialObject as _};
 use crate::linearizability::objects::register::{
     Register, RegisterOperation, RegisterOperation::*,
 };
-use crate::linearizability::search::{Answer, Budget, Limit, search};
+use crate::linearizability::search::{Answer, Budget, Effort, Limit, search};
 use crate::{Checker as _, Context, Judgement, Linearizability};
 
 type Calls = Vec<Call<RegisterOperation>>;
@@ -52,7 +52,7 @@ fn check_anomaly(calls: &[Call<RegisterOperation>]) {
     let [anomaly] = &verdict.anomalies[..] else { panic!("one key, one anomaly: {verdict:?}") };
     let named =
         |call: &&Call<_>| anomaly.witness.operations.iter().any(|it| it.operation == call.id);
-    let witness: Calls = calls.iter().filter(named).cloned().collect();
+    let witness: Calls = calls.iter().filter(named).copied().collect();
     let alone = drawing(&witness);
     assert!(!is_linearizable(&EMPTY(), &witness), "not a witness:\n{alone}of\n{}", drawing(calls));
 }
@@ -243,10 +243,11 @@ fn hundreds_of_open_operations_are_no_obstacle() {
         let mut calls: Calls =
             (0..open).map(|at| call(at, Read(read(at)), (at, Some(2000 + at)))).collect();
         calls.push(call(open, Write(7), (open, Some(3000))));
-        let found = search(&EMPTY(), &calls, &mut budget());
+        let found = search(&EMPTY(), &calls, &mut budget(), Effort::Thorough);
         assert!(matches!(found, Answer::Linearizable(_)), "{open}");
         calls.push(call(open + 1, Read(Reading::Nil), (3001, Some(3002))));
-        let Answer::Contradiction { position, states } = search(&EMPTY(), &calls, &mut budget())
+        let Answer::Contradiction { position, states } =
+            search(&EMPTY(), &calls, &mut budget(), Effort::Thorough)
         else {
             panic!("a stale read is accepted with {open} operations open")
         };
@@ -270,7 +271,10 @@ fn zones_decide_what_the_search_does_not() {
         }
     }
     let mut few = Budget { steps_left: 100_000, ..budget() };
-    assert!(matches!(search(&EMPTY(), &calls, &mut few), Answer::Exhausted { .. }));
+    assert!(matches!(
+        search(&EMPTY(), &calls, &mut few, Effort::Thorough),
+        Answer::Exhausted { .. }
+    ));
     assert!(matches!(EMPTY().decide(&calls), Decision::Linearizable(_)));
     let history = history(&calls);
     let verdict = Linearizability::of_registers().check(&history, &Context::default());
@@ -294,7 +298,7 @@ fn unknown_writes_cost_little() {
         calls.push(call(300 + at, Read(Reading::Value(value)), (400 + 2 * at, Some(401 + 2 * at))));
     }
     let mut budget = Budget { steps_left: 1_000_000, ..budget() };
-    let found = search(&EMPTY(), &EMPTY().reduce(calls), &mut budget);
+    let found = search(&EMPTY(), &EMPTY().reduce(calls), &mut budget, Effort::Thorough);
     assert!(matches!(found, Answer::Linearizable(_)), "{found:?}");
 }
 
@@ -314,7 +318,7 @@ fn every_bound_ends_a_search() {
         (Budget { out_of_time: &|| true, ..budget() }, Limit::Time),
     ];
     for (mut budget, expected) in limits {
-        let answer = search(&EMPTY(), &calls, &mut budget);
+        let answer = search(&EMPTY(), &calls, &mut budget, Effort::Thorough);
         let Answer::Exhausted { limit, .. } = answer else { panic!("{answer:?}") };
         assert_eq!(limit, expected);
     }
