@@ -1,13 +1,14 @@
 //! Turns a stream of entries into a [`History`]: pairs completions with invocations and refuses
 //! what cannot have happened.
 
-use std::collections::BTreeMap;
-
+use rustc_hash::FxHashMap;
 use thiserror::Error;
 
 use crate::history::Outcome;
 use crate::rows::Completion;
-use crate::{Entry, Event, EventKind, History, MicroOp, Names, OperationId, Process};
+use crate::{
+    Entry, EventKind, EventRef, FaultEvent, History, MicroOp, Names, OperationId, Process,
+};
 
 /// Why an entry does not fit the history before it.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -23,8 +24,8 @@ pub struct HistoryError {
 #[derive(Clone, Debug, Default)]
 pub struct HistoryBuilder {
     history: History,
-    open: BTreeMap<Process, OperationId>,
-    error_ids: BTreeMap<String, u32>,
+    open: FxHashMap<Process, OperationId>,
+    error_ids: FxHashMap<String, u32>,
     entries: usize,
     last_time_ns: u64,
 }
@@ -42,17 +43,47 @@ impl HistoryBuilder {
     /// completion has no invocation or answers another question than was asked. The builder is
     /// unchanged then.
     pub fn push(&mut self, entry: Entry) -> Result<(), HistoryError> {
-        let time_ns = entry.time_ns();
+        match entry {
+            Entry::Operation(event) => self.push_event(&event.as_ref()),
+            Entry::Fault(fault) => self.push_fault(fault),
+        }
+    }
+
+    /// Appends the next event, which need not be owned; see [`push`](Self::push).
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub fn push_event(&mut self, event: &EventRef<'_>) -> Result<(), HistoryError> {
+        self.check(event.time_ns, event.micro_ops.len())?;
+        match event.kind {
+            EventKind::Invoke => self.invoke(event)?,
+            _ => self.complete(event)?,
+        }
+        self.advance(event.time_ns);
+        Ok(())
+    }
+
+    /// What a process has asked and not been answered yet.
+    pub fn asked(&self, process: Process) -> Option<&[MicroOp]> {
+        let id = self.open.get(&process)?;
+        Some(&self.history.micro_ops[self.history.micro_op_range(*id)])
+    }
+
+    fn push_fault(&mut self, fault: FaultEvent) -> Result<(), HistoryError> {
+        let time_ns = fault.time_ns;
+        self.check(time_ns, 0)?;
+        self.history.faults.push(fault);
+        self.advance(time_ns);
+        Ok(())
+    }
+
+    fn check(&self, time_ns: u64, micro_ops: usize) -> Result<(), HistoryError> {
         if time_ns < self.last_time_ns {
             return Err(self.problem(format!(
                 "expected times that do not go back, found {time_ns} ns after {} ns",
                 self.last_time_ns
             )));
         }
-        let micro_ops = match &entry {
-            Entry::Operation(event) => event.micro_ops.len(),
-            Entry::Fault(_) => 0,
-        };
         if self.entries.max(self.history.micro_ops.len() + micro_ops) >= u32::MAX as usize {
             return Err(self.problem(format!(
                 "expected fewer than {} entries and micro-operations, found more; \
@@ -60,15 +91,13 @@ impl HistoryBuilder {
                 u32::MAX
             )));
         }
-        match entry {
-            Entry::Fault(fault) => self.history.faults.push(fault),
-            Entry::Operation(event) if event.kind == EventKind::Invoke => self.invoke(&event)?,
-            Entry::Operation(event) => self.complete(event)?,
-        }
+        Ok(())
+    }
+
+    fn advance(&mut self, time_ns: u64) {
         self.last_time_ns = time_ns;
         self.entries += 1;
         self.history.end_ns = time_ns;
-        Ok(())
     }
 
     /// The names that the history's keys and values have, to add to.
@@ -92,7 +121,7 @@ impl HistoryBuilder {
         HistoryError { index: self.entries, problem }
     }
 
-    fn invoke(&mut self, event: &Event) -> Result<(), HistoryError> {
+    fn invoke(&mut self, event: &EventRef<'_>) -> Result<(), HistoryError> {
         if let Some(&open) = self.open.get(&event.process) {
             return Err(self.problem(format!(
                 "expected a completion of {process}'s operation {open}, found another invocation; \
@@ -111,7 +140,7 @@ impl HistoryBuilder {
         Ok(())
     }
 
-    fn complete(&mut self, event: Event) -> Result<(), HistoryError> {
+    fn complete(&mut self, event: &EventRef<'_>) -> Result<(), HistoryError> {
         let Some(&id) = self.open.get(&event.process) else {
             return Err(self.problem(format!(
                 "expected an invocation by {} before this `{}`, found none open",
@@ -130,10 +159,10 @@ impl HistoryBuilder {
                     "expected an answer to {}'s operation {id} ({}), found one to ({})",
                     event.process,
                     list(questions),
-                    list(&event.micro_ops),
+                    list(event.micro_ops),
                 )));
             }
-            self.history.micro_ops[asked].clone_from_slice(&event.micro_ops);
+            self.history.micro_ops[asked].clone_from_slice(event.micro_ops);
         }
         self.open.remove(&event.process);
         let error = event.error.map(|text| self.intern_error(text));
@@ -153,13 +182,13 @@ impl HistoryBuilder {
         Ok(())
     }
 
-    fn intern_error(&mut self, text: String) -> u32 {
-        if let Some(&id) = self.error_ids.get(&text) {
+    fn intern_error(&mut self, text: &str) -> u32 {
+        if let Some(&id) = self.error_ids.get(text) {
             return id;
         }
         let id = self.history.errors.len() as u32;
-        self.history.errors.push(text.clone());
-        self.error_ids.insert(text, id);
+        self.history.errors.push(text.to_owned());
+        self.error_ids.insert(text.to_owned(), id);
         id
     }
 }
@@ -171,7 +200,7 @@ fn list(micro_ops: &[MicroOp]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Reading;
+    use crate::{Event, Reading};
 
     fn event(time_ns: u64, process: u32, kind: EventKind, op: MicroOp) -> Entry {
         Entry::Operation(Event {

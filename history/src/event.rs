@@ -50,6 +50,40 @@ pub struct Event {
     pub error: Option<String>,
 }
 
+impl Event {
+    /// The same, borrowed.
+    pub fn as_ref(&self) -> EventRef<'_> {
+        EventRef {
+            time_ns: self.time_ns,
+            process: self.process,
+            kind: self.kind,
+            micro_ops: &self.micro_ops,
+            node: self.node,
+            version: self.version,
+            error: self.error.as_deref(),
+        }
+    }
+}
+
+/// An [`Event`] that somebody else owns, for readers that keep none.
+#[derive(Clone, Copy, Debug)]
+pub struct EventRef<'a> {
+    /// See [`Event::time_ns`].
+    pub time_ns: u64,
+    /// See [`Event::process`].
+    pub process: Process,
+    /// See [`Event::kind`].
+    pub kind: EventKind,
+    /// See [`Event::micro_ops`].
+    pub micro_ops: &'a [MicroOp],
+    /// See [`Event::node`].
+    pub node: Option<NodeId>,
+    /// See [`Event::version`].
+    pub version: Option<Version>,
+    /// See [`Event::error`].
+    pub error: Option<&'a str>,
+}
+
 /// How far a fault has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

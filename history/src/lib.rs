@@ -32,6 +32,7 @@
 pub mod arrow;
 mod builder;
 mod event;
+pub mod foreign;
 mod history;
 mod micro_op;
 mod names;
@@ -41,7 +42,7 @@ mod rows;
 pub mod show;
 
 pub use builder::{HistoryBuilder, HistoryError};
-pub use event::{Entry, Event, EventKind, FaultEvent, FaultStage};
+pub use event::{Entry, Event, EventKind, EventRef, FaultEvent, FaultStage};
 pub use history::{History, Operation, OperationId, Outcome};
 pub use micro_op::{Elements, MicroOp};
 pub use names::{Names, Shown};
