@@ -7,6 +7,9 @@ use crate::linearizability::object::{Call, SequentialObject};
 const FIRST_STEPS: u64 = 50_000;
 const FIRST_STEPS_PER_CALL: u64 = 100;
 
+/// A lavish search that takes much longer than the first one does not end at all, perhaps.
+const LAVISH_TIMES: u64 = 16;
+
 /// Configurations that narrow searches keep.
 const NARROW: usize = 8;
 const LESS_NARROW: usize = 64;
@@ -22,7 +25,7 @@ pub(crate) fn find<M: SequentialObject>(
     let share = budget.steps_left / 4;
     let efforts = [
         (Effort::Thorough, first),
-        (Effort::Lavish, share),
+        (Effort::Lavish, share.min(LAVISH_TIMES * first)),
         (Effort::Narrow(NARROW), share),
         (Effort::Narrow(LESS_NARROW), share),
         (Effort::Thorough, u64::MAX),
