@@ -82,6 +82,13 @@ pub trait SequentialObject: Send + Sync {
     /// What it holds after `operation`; `None` if it would not have answered so.
     fn step(&self, state: &Self::State, operation: &Self::Operation) -> Option<Self::State>;
 
+    /// Does the same to `state` itself, for objects that are costly to copy. If it would not have
+    /// answered so, the state stays as it is, and the answer is `false`.
+    fn apply(&self, state: &mut Self::State, operation: &Self::Operation) -> bool {
+        let next = self.step(state, operation);
+        next.map(|next| *state = next).is_some()
+    }
+
     /// What it holds, for people: `12`, `[1, 2]`, `nothing`.
     fn describe(&self, state: &Self::State, names: &Names) -> String;
 

@@ -11,10 +11,7 @@ use crate::linearizability::object::{SequentialObject, Unfit};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Together<M>(pub M);
 
-impl<M: SequentialObject> SequentialObject for Together<M>
-where
-    M::State: Ord,
-{
+impl<M: SequentialObject> SequentialObject for Together<M> {
     /// What those objects hold that were changed.
     type State = BTreeMap<Key, M::State>;
     type Operation = (Key, M::Operation);
