@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::hash::Hash;
 
-use perjury_history::{Names, Operation, OperationId, Outcome};
+use perjury_history::{Key, Names, Operation, OperationId, Outcome};
 
 /// A sequential object: a register, a queue, a lock, or one of your own.
 ///
@@ -108,6 +108,12 @@ pub trait SequentialObject: Send + Sync {
     /// Whether all keys of a history together are one object. If not, each key is one of its own.
     fn spans_keys(&self) -> bool {
         false
+    }
+
+    /// What of the object an operation is about, if that is a part by itself: operations on different
+    /// parts neither change what the other finds nor what the other leaves.
+    fn part(&self, _operation: &Self::Operation) -> Key {
+        0
     }
 
     /// Whether `operation` never changes the state.

@@ -17,6 +17,11 @@ pub(crate) fn shrink<M: SequentialObject>(
     position: u32,
     budget: &mut Budget<'_>,
 ) -> Vec<Call<M::Operation>> {
+    // What is about other parts of the object has nothing to do with it.
+    let part = calls.iter().find(|call| call.returned == Some(position));
+    if let Some(part) = part.map(|failing| object.part(&failing.operation)) {
+        calls.retain(|call| object.part(&call.operation) == part);
+    }
     loop {
         let before = calls.len();
         // Mutations go with their readers, so they come first; then observers one by one.

@@ -68,6 +68,10 @@ impl<M: SequentialObject> SequentialObject for Together<M> {
         true
     }
 
+    fn part(&self, (key, _): &Self::Operation) -> Key {
+        *key
+    }
+
     fn observes_only(&self, (_, operation): &Self::Operation) -> bool {
         self.0.observes_only(operation)
     }

@@ -9,6 +9,7 @@
 //!
 //! What keeps the configurations few:
 //! - equal ones are kept once;
+//! - a call that is about another part of the object than the one that returns waits;
 //! - a call that only observes takes effect as soon as it can: that forecloses nothing;
 //! - of open calls that ask and answer the same, the one that returns first goes first: in any other
 //!   order the two could change places;
@@ -106,7 +107,7 @@ pub(crate) fn search<M: SequentialObject>(
     budget: &mut Budget<'_>,
     effort: Effort,
 ) -> Answer<M::State> {
-    let plan = Plan::of(calls);
+    let plan = Plan::of(object, calls);
     match plan.slots {
         0..=64 => Search::<M, u64>::new(object, calls, &plan, budget, effort).run(),
         65..=128 => Search::<M, u128>::new(object, calls, &plan, budget, effort).run(),
@@ -121,7 +122,7 @@ pub(super) fn search_by<M: SequentialObject, W: Window>(
     calls: &[Call<M::Operation>],
     budget: &mut Budget<'_>,
 ) -> Answer<M::State> {
-    Search::<M, W>::new(object, calls, &Plan::of(calls), budget, Effort::Thorough).run()
+    Search::<M, W>::new(object, calls, &Plan::of(object, calls), budget, Effort::Thorough).run()
 }
 
 struct Search<'a, 'b, M: SequentialObject, W> {
@@ -307,8 +308,12 @@ impl<'a, 'b, M: SequentialObject, W: Window> Search<'a, 'b, M, W> {
 
     /// Adds a configuration where it belongs, after whatever only observes and can.
     fn reach(&mut self, mut configuration: Configuration<W>, returning: u32) -> Result<(), Limit> {
+        let part = self.plan.part_of(returning);
         for at in 0..self.observers.len() {
             let observer = self.observers[at];
+            if self.plan.part_of(observer) != part {
+                continue;
+            }
             let slot = self.plan.slot[observer as usize] as usize;
             if !configuration.done.contains(slot)
                 && self.step(configuration.state, observer).is_some()
@@ -336,11 +341,12 @@ impl<'a, 'b, M: SequentialObject, W: Window> Search<'a, 'b, M, W> {
     /// Lets every open call take effect next that can.
     fn expand(&mut self, place: usize, returning: u32) -> Result<(), Limit> {
         self.trials += 1;
+        let part = self.plan.part_of(returning);
         let here = self.before.items[place].clone();
         for at in 0..self.mutators.len() {
             let call = self.mutators[at];
             let slot = self.plan.slot[call as usize] as usize;
-            if here.done.contains(slot) || self.is_tried(call) {
+            if here.done.contains(slot) || self.plan.part_of(call) != part || self.is_tried(call) {
                 continue;
             }
             if let Some(state) = self.step(here.state, call) {
@@ -354,7 +360,8 @@ impl<'a, 'b, M: SequentialObject, W: Window> Search<'a, 'b, M, W> {
         for at in 0..self.unknown.len() {
             let call = self.unknown[at];
             let slot = self.plan.slot[call as usize] as usize;
-            if !here.spent.contains(slot) && !self.is_tried(call) {
+            if !here.spent.contains(slot) && self.plan.part_of(call) == part && !self.is_tried(call)
+            {
                 self.unknown_steps(here.state, call, &mut ways);
             }
         }

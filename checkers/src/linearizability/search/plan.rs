@@ -1,10 +1,9 @@
 //! What a search needs to know of its calls before it begins.
 
-use std::hash::Hash;
-
+use perjury_history::Key;
 use rustc_hash::FxHashMap;
 
-use crate::linearizability::object::Call;
+use crate::linearizability::object::{Call, SequentialObject};
 
 /// An invocation or a return of a call.
 #[derive(Clone, Copy, Debug)]
@@ -22,12 +21,14 @@ pub(super) struct Plan {
     /// Calls of one class ask and answer the same.
     pub(super) class: Vec<u32>,
     pub(super) classes: usize,
+    /// What part of the object each class is about.
+    pub(super) part: Vec<Key>,
     /// Bound of both numberings of slots.
     pub(super) slots: usize,
 }
 
 impl Plan {
-    pub(super) fn of<O: Eq + Hash>(calls: &[Call<O>]) -> Self {
+    pub(super) fn of<M: SequentialObject>(object: &M, calls: &[Call<M::Operation>]) -> Self {
         let mut events = Vec::with_capacity(2 * calls.len());
         for (index, call) in calls.iter().enumerate() {
             let event = |position, is_return| CallEvent { position, call: index as u32, is_return };
@@ -35,10 +36,13 @@ impl Plan {
             events.extend(call.returned.map(|position| event(position, true)));
         }
         events.sort_unstable_by_key(|event| (event.position, event.call));
-        let mut numbers: FxHashMap<&O, u32> = FxHashMap::default();
+        let mut numbers: FxHashMap<&M::Operation, u32> = FxHashMap::default();
+        let mut part = Vec::new();
         let class = calls.iter().map(|call| {
-            let next = numbers.len() as u32;
-            *numbers.entry(&call.operation).or_insert(next)
+            *numbers.entry(&call.operation).or_insert_with(|| {
+                part.push(object.part(&call.operation));
+                (part.len() - 1) as u32
+            })
         });
         let class = class.collect();
         let mut slot = vec![0; calls.len()];
@@ -59,7 +63,12 @@ impl Plan {
             }
         }
         let (classes, slots) = (numbers.len(), required.max(unknown) as usize);
-        Self { events, slot, class, classes, slots }
+        Self { events, slot, class, classes, part, slots }
+    }
+
+    /// What part of the object a call is about.
+    pub(super) fn part_of(&self, call: u32) -> Key {
+        self.part[self.class[call as usize] as usize]
     }
 
     pub(super) fn bytes(&self) -> usize {
