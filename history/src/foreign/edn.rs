@@ -7,7 +7,7 @@
 //! It keeps a stack of its own, so deep nesting costs an error and not the program's stack.
 
 use super::error::{Problem, excerpt};
-use super::tape::{DEPTH_MAX, Kind, Tape, string};
+use super::tape::{Frame, Kind, Tape, string};
 use super::texts::NAME;
 
 const BLANK: u8 = 1;
@@ -36,17 +36,6 @@ pub(super) fn is_blank(byte: u8) -> bool {
 
 fn is_end(byte: u8) -> bool {
     CLASS[byte as usize] & END != 0
-}
-
-/// What is open around the form that is being read.
-#[derive(Clone, Copy)]
-enum Frame {
-    /// A container, with its node, its items so far and the byte that ends it.
-    Container { node: u32, items: u32, closer: u8 },
-    /// The next form is dropped: `#_` or metadata. The tape had this many nodes.
-    Dropped { nodes: u32 },
-    /// A tag, whose form must follow.
-    Tag,
 }
 
 /// The first byte from `at` that is neither blank nor in a comment.
@@ -81,13 +70,11 @@ pub(super) fn skip_tag(source: &str, at: usize) -> usize {
 pub(super) fn form(tape: &mut Tape<'_>, at: &mut usize) -> Result<Option<()>, Problem> {
     let source = tape.source();
     let bytes = source.as_bytes();
-    let mut frames = [Frame::Tag; DEPTH_MAX];
-    let mut depth = 0;
     loop {
         let start = skip_blank(source, *at);
         *at = start;
         let Some(&byte) = bytes.get(start) else {
-            return match frames[..depth].last() {
+            return match tape.frames.last() {
                 None => Ok(None),
                 Some(frame) => Err(cut(source, *frame)),
             };
@@ -102,16 +89,15 @@ pub(super) fn form(tape: &mut Tape<'_>, at: &mut usize) -> Result<Option<()>, Pr
         };
         if let Some((kind, closer, length)) = opened {
             let frame = Frame::Container { node: tape.len() as u32, items: 0, closer };
-            push(&mut frames, &mut depth, frame, start)?;
+            tape.push_frame(frame, start)?;
             tape.open(kind, start);
             *at = start + length;
             continue;
         }
         match byte {
             b'}' | b']' | b')' => {
-                let Some(frame) = frames[..depth].last() else { return Ok(None) };
-                close(tape, *frame, start, byte)?;
-                depth -= 1;
+                let Some(frame) = tape.frames.pop() else { return Ok(None) };
+                close(tape, frame, start, byte)?;
                 *at = start + 1;
             }
             b'^' | b'#' => match dispatch(source, start)? {
@@ -120,7 +106,7 @@ pub(super) fn form(tape: &mut Tape<'_>, at: &mut usize) -> Result<Option<()>, Pr
                         true => Frame::Dropped { nodes: tape.len() as u32 },
                         false => Frame::Tag,
                     };
-                    push(&mut frames, &mut depth, frame, start)?;
+                    tape.push_frame(frame, start)?;
                     *at = end;
                     continue;
                 }
@@ -138,36 +124,22 @@ pub(super) fn form(tape: &mut Tape<'_>, at: &mut usize) -> Result<Option<()>, Pr
         }
         // A form is whole; so may be those around it that wanted just one.
         loop {
-            match frames[..depth].last_mut() {
+            match tape.frames.last_mut() {
                 None => return Ok(Some(())),
-                Some(Frame::Tag) => depth -= 1,
+                Some(Frame::Tag) => drop(tape.frames.pop()),
                 Some(Frame::Container { items, .. }) => {
                     *items += 1;
                     break;
                 }
                 Some(Frame::Dropped { nodes }) => {
-                    tape.truncate(*nodes as usize);
-                    depth -= 1;
+                    let nodes = *nodes as usize;
+                    tape.truncate(nodes);
+                    tape.frames.pop();
                     break;
                 }
             }
         }
     }
-}
-
-fn push(
-    frames: &mut [Frame; DEPTH_MAX],
-    depth: &mut usize,
-    frame: Frame,
-    start: usize,
-) -> Result<(), Problem> {
-    let Some(place) = frames.get_mut(*depth) else {
-        let text = format!("expected at most {DEPTH_MAX} levels of nesting, found more");
-        return Err(Problem::new(start, text + "; histories need about six"));
-    };
-    *place = frame;
-    *depth += 1;
-    Ok(())
 }
 
 fn close(tape: &mut Tape<'_>, frame: Frame, at: usize, byte: u8) -> Result<(), Problem> {

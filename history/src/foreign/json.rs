@@ -4,7 +4,7 @@
 //! Like the reader of EDN it keeps a stack of its own.
 
 use super::error::{Problem, excerpt};
-use super::tape::{DEPTH_MAX, Kind, Tape, string};
+use super::tape::{Frame, Kind, Tape, string};
 
 /// What the grammar allows next.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -15,13 +15,6 @@ enum Next {
     Colon,
     /// Another item, or the end.
     CommaOrEnd,
-}
-
-#[derive(Clone, Copy)]
-struct Frame {
-    node: u32,
-    items: u32,
-    closer: u8,
 }
 
 pub(super) fn is_blank(byte: u8) -> bool {
@@ -39,76 +32,64 @@ pub(super) fn skip_blank(source: &str, at: usize) -> usize {
 pub(super) fn form(tape: &mut Tape<'_>, at: &mut usize) -> Result<Option<()>, Problem> {
     let source = tape.source();
     let bytes = source.as_bytes();
-    let mut frames = [Frame { node: 0, items: 0, closer: 0 }; DEPTH_MAX];
-    let mut depth = 0;
     let mut next = Next::Value;
     loop {
         let start = skip_blank(source, *at);
         *at = start;
+        let inner = match tape.frames.last() {
+            Some(&Frame::Container { node, items, closer }) => Some((node, items, closer)),
+            _ => None,
+        };
         let Some(&byte) = bytes.get(start) else {
-            let Some(frame) = frames[..depth].last() else { return Ok(None) };
-            let expected = char::from(frame.closer);
-            let text = format!("expected `{expected}`, found the end of the file; was it cut?");
+            let Some((.., closer)) = inner else { return Ok(None) };
+            let closer = char::from(closer);
+            let text = format!("expected `{closer}`, found the end of the file; was it cut?");
             return Err(Problem::new(start, text));
         };
         tape.check_length(start)?;
-        let inner = frames[..depth].last_mut();
-        let in_map = inner.as_ref().is_some_and(|frame| frame.closer == b'}');
-        let ends = matches!(next, Next::FirstOrEnd | Next::CommaOrEnd);
-        match (byte, inner) {
-            (b'}' | b']', None) => return Ok(None),
-            (_, Some(frame)) if ends && byte == frame.closer => {
-                tape.close(frame.node as usize, frame.items);
-                depth -= 1;
+        match (next, inner) {
+            (_, None) if matches!(byte, b'}' | b']') => return Ok(None),
+            (Next::FirstOrEnd | Next::CommaOrEnd, Some((node, items, closer)))
+                if byte == closer =>
+            {
+                tape.close(node as usize, items);
+                tape.frames.pop();
                 *at = start + 1;
             }
-            (b',', Some(_)) if next == Next::CommaOrEnd => {
-                *at = start + 1;
-                next = Next::Value;
-                continue;
-            }
-            (b':', _) if next == Next::Colon => {
-                *at = start + 1;
-                next = Next::Value;
-                continue;
-            }
-            (b'{' | b'[', inner) if matches!(next, Next::Value | Next::FirstOrEnd) => {
-                if inner.is_some_and(|frame| frame.closer == b'}' && frame.items % 2 == 0) {
-                    return Err(unexpected(source, start, "a key of an object, in quotes"));
-                }
-                let closer = if byte == b'{' { b'}' } else { b']' };
-                let Some(frame) = frames.get_mut(depth) else {
-                    let text = format!("expected at most {DEPTH_MAX} levels of nesting");
-                    return Err(Problem::new(
-                        start,
-                        text + ", found more; histories need about six",
-                    ));
+            (Next::Colon, _) | (Next::CommaOrEnd, _) => {
+                let (expected, text) = match next {
+                    Next::Colon => (b':', "`:` after the key"),
+                    _ => (b',', "`,` or the end of the array or object"),
                 };
-                *frame = Frame { node: tape.len() as u32, items: 0, closer };
-                depth += 1;
-                tape.open(if byte == b'{' { Kind::Map } else { Kind::Vector }, start);
+                if byte != expected {
+                    return Err(unexpected(source, start, text));
+                }
+                *at = start + 1;
+                next = Next::Value;
+                continue;
+            }
+            (_, Some((_, items, b'}'))) if items % 2 == 0 && byte != b'"' => {
+                return Err(unexpected(source, start, "a key of an object, in quotes"));
+            }
+            _ if matches!(byte, b'{' | b'[') => {
+                let (kind, closer) = match byte {
+                    b'{' => (Kind::Map, b'}'),
+                    _ => (Kind::Vector, b']'),
+                };
+                let node = tape.len() as u32;
+                tape.push_frame(Frame::Container { node, items: 0, closer }, start)?;
+                tape.open(kind, start);
                 *at = start + 1;
                 next = Next::FirstOrEnd;
                 continue;
             }
-            (_, inner) if matches!(next, Next::Value | Next::FirstOrEnd) => {
-                let is_key = inner.is_some_and(|frame| in_map && frame.items % 2 == 0);
-                if is_key && byte != b'"' {
-                    return Err(unexpected(source, start, "a key of an object, in quotes"));
-                }
-                *at = atom(tape, start, byte)?;
-            }
-            _ => {
-                let expected = match next {
-                    Next::Colon => "`:` after the key",
-                    _ => "`,` or the end of the array or object",
-                };
-                return Err(unexpected(source, start, expected));
-            }
+            _ => *at = atom(tape, start, byte)?,
         }
-        let Some(frame) = frames[..depth].last_mut() else { return Ok(Some(())) };
-        frame.items += 1;
-        next = match frame.closer == b'}' && frame.items % 2 == 1 {
+        let Some(Frame::Container { items, closer, .. }) = tape.frames.last_mut() else {
+            return Ok(Some(()));
+        };
+        *items += 1;
+        next = match *closer == b'}' && *items % 2 == 1 {
             true => Next::Colon,
             false => Next::CommaOrEnd,
         };

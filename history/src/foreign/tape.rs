@@ -50,16 +50,29 @@ struct Node {
     kind: Kind,
 }
 
+/// What is open around the form that is being read.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Frame {
+    /// A container, with its node, its items so far and the byte that ends it.
+    Container { node: u32, items: u32, closer: u8 },
+    /// The next form is dropped: `#_` or metadata. The tape had this many nodes.
+    Dropped { nodes: u32 },
+    /// A tag, whose form must follow.
+    Tag,
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct Tape<'a> {
     source: &'a str,
     base: usize,
     nodes: Vec<Node>,
+    /// The readers' stack, kept here so that it is made once.
+    pub(super) frames: Vec<Frame>,
 }
 
 impl<'a> Tape<'a> {
     pub(super) fn new(source: &'a str) -> Self {
-        Self { source, base: 0, nodes: Vec::new() }
+        Self { source, base: 0, nodes: Vec::new(), frames: Vec::new() }
     }
 
     pub(super) fn source(&self) -> &'a str {
@@ -70,6 +83,7 @@ impl<'a> Tape<'a> {
     pub(super) fn begin(&mut self, byte: usize) {
         self.base = byte;
         self.nodes.clear();
+        self.frames.clear();
     }
 
     pub(super) fn len(&self) -> usize {
@@ -81,19 +95,38 @@ impl<'a> Tape<'a> {
     }
 
     /// Whether a node may begin at `byte`.
+    #[inline]
     pub(super) fn check_length(&self, byte: usize) -> Result<(), Problem> {
         match byte - self.base <= FORM_BYTES_MAX {
             true => Ok(()),
-            false => Err(Problem::new(
-                self.base,
-                format!(
-                    "expected an operation of at most {} MiB, found a longer form: {}; \
-                     is a bracket left open?",
-                    FORM_BYTES_MAX >> 20,
-                    excerpt(self.source, self.base)
-                ),
-            )),
+            false => Err(self.too_long()),
         }
+    }
+
+    #[cold]
+    fn too_long(&self) -> Problem {
+        Problem::new(
+            self.base,
+            format!(
+                "expected an operation of at most {} MiB, found a longer form: {}; \
+                 is a bracket left open?",
+                FORM_BYTES_MAX >> 20,
+                excerpt(self.source, self.base)
+            ),
+        )
+    }
+
+    /// Something is open around the form that begins at `byte`.
+    #[inline]
+    pub(super) fn push_frame(&mut self, frame: Frame, byte: usize) -> Result<(), Problem> {
+        if self.frames.len() == DEPTH_MAX {
+            let text = format!(
+                "expected at most {DEPTH_MAX} levels of nesting, found more; histories need about six"
+            );
+            return Err(Problem::new(byte, text));
+        }
+        self.frames.push(frame);
+        Ok(())
     }
 
     pub(super) fn integer(&mut self, start: usize, value: i64) {
@@ -122,6 +155,7 @@ impl<'a> Tape<'a> {
         }
     }
 
+    #[inline]
     fn push(&mut self, kind: Kind, start: usize, data: u64) {
         let start = (start - self.base) as u32;
         self.nodes.push(Node { data, start, kind });
@@ -160,6 +194,7 @@ pub(super) struct Form<'t, 'a> {
 }
 
 impl<'t, 'a> Form<'t, 'a> {
+    #[inline]
     fn node(self) -> Node {
         self.tape.nodes[self.index as usize]
     }
@@ -168,6 +203,7 @@ impl<'t, 'a> Form<'t, 'a> {
         self.index
     }
 
+    #[inline]
     pub(super) fn kind(self) -> Kind {
         self.node().kind
     }
@@ -195,6 +231,7 @@ impl<'t, 'a> Form<'t, 'a> {
     }
 
     /// As it stands in the text; of a container, its opening bracket.
+    #[inline]
     pub(super) fn raw(self) -> &'a str {
         let start = self.byte();
         let end = match self.kind() {
@@ -210,6 +247,7 @@ impl<'t, 'a> Form<'t, 'a> {
     }
 
     /// What a keyword (without its colon), symbol or text without escapes says.
+    #[inline]
     pub(super) fn word(self) -> Option<&'a str> {
         let raw = self.raw();
         match self.kind() {
@@ -244,6 +282,7 @@ impl<'t, 'a> Form<'t, 'a> {
         Items { next: Form { tape: self.tape, index: self.index + 1 }, items }
     }
 
+    #[inline]
     fn after(self) -> u32 {
         match self.is_container() {
             true => (self.node().data >> 32) as u32,
@@ -260,6 +299,7 @@ pub(super) struct Items<'t, 'a> {
 impl<'t, 'a> Iterator for Items<'t, 'a> {
     type Item = Form<'t, 'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Form<'t, 'a>> {
         self.items = self.items.checked_sub(1)?;
         let item = self.next;
