@@ -25,13 +25,14 @@
 //! - Invocations are paired with completions once, here.
 //! - This crate uses no other crate of Perjury, no clock and no randomness.
 //!
-//! Start reading at [`MicroOp`], then [`Event`], then [`History`]; for files at `arrow`, for the
-//! screen at [`show`].
+//! Start reading at [`MicroOp`], then [`Event`], then [`History`]; for files at `arrow`, [`foreign`]
+//! and [`export`], for the screen at [`show`].
 
 #[cfg(feature = "arrow")]
 pub mod arrow;
 mod builder;
 mod event;
+pub mod export;
 pub mod foreign;
 mod history;
 mod micro_op;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use perjury_history::export::{self, Syntax};
 use perjury_history::foreign::{self, Object, Options};
 use perjury_history::{History, MicroOp, Outcome};
 
@@ -65,6 +66,7 @@ fn every_history_is_read_or_refused_with_a_reason() {
         match foreign::read(&file, &Options::default()) {
             Ok(foreign) => {
                 assert!(objects(&kind).contains(&foreign.object), "{path}: {}", foreign.object);
+                exported_and_read_again(&path, &foreign.history);
                 plausible(&path, &foreign.history, &fs::read_to_string(&file).expect("text"));
                 *seen.entry((kind, foreign.object)).or_default() += 1;
             }
@@ -80,6 +82,16 @@ fn every_history_is_read_or_refused_with_a_reason() {
     eprintln!("{seen:#?}, {refused} refused");
     let read: usize = seen.values().sum();
     assert!(read > 200 && refused == 2, "{read} read, {refused} refused");
+}
+
+fn exported_and_read_again(path: &str, history: &History) {
+    for syntax in [Syntax::Edn, Syntax::Json] {
+        let mut text = Vec::new();
+        export::write(history, syntax, &mut text).expect("a buffer");
+        let read = foreign::read_bytes(&text, path, &Options::default());
+        let read = read.unwrap_or_else(|error| panic!("{syntax}: {error}"));
+        assert_eq!(read.history, *history, "{path} in {syntax}");
+    }
 }
 
 /// Compares what was read with what a search for words in the text finds.

@@ -432,7 +432,8 @@ impl Converter {
 
     fn fault<'a>(&mut self, event: &Event<'a>, tape: &Tape<'a>) -> Result<(), Problem> {
         let time_ns = self.clock.tell(event.byte, event.time_ns, None)?;
-        let function = event.function.unwrap_or("fault");
+        let named = event.name.and_then(|index| tape.form(index).text());
+        let function = named.as_deref().or(event.function).unwrap_or("fault");
         let detail = event.value(tape).filter(|it| !it.is_nil());
         let detail = detail.map(|it| told(it, self.format)).unwrap_or_default();
         let stages =

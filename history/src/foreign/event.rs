@@ -34,6 +34,7 @@ pub(super) struct Event<'a> {
     pub(super) keyed: bool,
     /// Of faults that our own export wrote.
     pub(super) fault: Option<u32>,
+    pub(super) name: Option<u32>,
     pub(super) stage: Option<&'a str>,
     pub(super) nodes: Option<u32>,
 }
@@ -54,6 +55,7 @@ impl<'a> Event<'a> {
             object: None,
             keyed: false,
             fault: None,
+            name: None,
             stage: None,
             nodes: None,
         }
@@ -85,6 +87,7 @@ impl<'a> Event<'a> {
                 "object" => event.object = value.word(),
                 "keyed" => event.keyed = value.kind() == Kind::Bool && value.raw() == "true",
                 "fault" => event.fault = value.integer().and_then(|it| u32::try_from(it).ok()),
+                "name" => event.name = Some(value.index()),
                 "stage" => event.stage = value.word(),
                 "nodes" => event.nodes = Some(value.index()),
                 _ => {}
@@ -137,13 +140,14 @@ fn who<'a>(form: Form<'_, 'a>, source: &str) -> Result<Who<'a>, Problem> {
 
 /// A negative time is none: what happened before the clock was started.
 fn time_ns(form: Form<'_, '_>, source: &str) -> Result<Option<u64>, Problem> {
-    match form.integer() {
-        Some(number) => Ok(u64::try_from(number).ok()),
-        None if form.is_nil() => Ok(None),
-        None => {
-            let found = excerpt(source, form.byte());
-            let text = format!("expected a time in whole nanoseconds, found {found}");
-            Err(Problem::new(form.byte(), text))
-        }
-    }
+    let told = match form.integer() {
+        Some(number) => Some(u64::try_from(number).ok()),
+        None if form.is_nil() => Some(None),
+        None => form.raw().parse().ok().map(Some),
+    };
+    told.ok_or_else(|| {
+        let found = excerpt(source, form.byte());
+        let text = format!("expected a time in whole nanoseconds, found {found}");
+        Problem::new(form.byte(), text)
+    })
 }

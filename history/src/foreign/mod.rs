@@ -37,9 +37,9 @@ mod log;
 mod processes;
 mod source;
 mod tape;
-mod texts;
+pub(crate) mod texts;
 mod untold;
-mod words;
+pub(crate) mod words;
 
 use std::fmt;
 use std::fs;

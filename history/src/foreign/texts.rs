@@ -6,12 +6,12 @@
 
 use std::borrow::Cow;
 
-use super::Format;
-use super::tape::{Form, Kind};
+use super::tape::{Form, Kind, Tape};
+use super::{Format, edn};
 
 /// The key that holds a name which would be taken for something else, in JSON: `{"#name": ":x"}`.
 /// In EDN it is a tag, `#name ":x"`.
-pub(super) const NAME: &str = "#name";
+pub(crate) const NAME: &str = "#name";
 
 /// The text that a key or a value is known by.
 pub(super) fn canonical<'a>(form: Form<'_, 'a>, format: Format) -> Cow<'a, str> {
@@ -29,16 +29,30 @@ pub(super) fn canonical<'a>(form: Form<'_, 'a>, format: Format) -> Cow<'a, str> 
             let (key, value) = (items.next(), items.next());
             match key.and_then(Form::word) {
                 Some(NAME) => value.and_then(Form::text).unwrap_or_default(),
-                _ => edn(form),
+                _ => in_edn(form),
             }
         }
-        _ => edn(form),
+        _ => in_edn(form),
+    }
+}
+
+/// Whether a name is the EDN, in the one way of writing it, of something that is no vector.
+pub(crate) fn is_form(name: &str) -> bool {
+    let mut tape = Tape::new(name);
+    let mut end = 0;
+    let read = edn::form(&mut tape, &mut end);
+    matches!(read, Ok(Some(()))) && end == name.len() && {
+        let form = tape.form(0);
+        !form.is_vector()
+            && form.integer().is_none()
+            && !form.is_nil()
+            && canonical(form, Format::Edn) == name
     }
 }
 
 /// Whether a text says what is the EDN of something that is no text. JSON has no keywords: there,
 /// `":x"` is one.
-pub(super) fn is_ambiguous(text: &str, format: Format) -> bool {
+pub(crate) fn is_ambiguous(text: &str, format: Format) -> bool {
     let mut characters = text.chars();
     let first = characters.next();
     let second = characters.next();
@@ -53,7 +67,7 @@ pub(super) fn is_ambiguous(text: &str, format: Format) -> bool {
 }
 
 /// A text between quotes.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
     for character in text.chars() {
@@ -72,7 +86,7 @@ pub(super) fn quoted(text: &str) -> String {
 }
 
 /// A form's EDN, in the one way of writing it. It is as deep as forms may be.
-fn edn<'a>(form: Form<'_, 'a>) -> Cow<'a, str> {
+fn in_edn<'a>(form: Form<'_, 'a>) -> Cow<'a, str> {
     let list = |items: Vec<Cow<'a, str>>, [open, close]: [&str; 2], separator| {
         Cow::Owned(format!("{open}{}{close}", items.join(separator)))
     };
@@ -83,7 +97,7 @@ fn edn<'a>(form: Form<'_, 'a>) -> Cow<'a, str> {
         Kind::Integer => return Cow::Owned(form.integer().unwrap_or_default().to_string()),
         Kind::Number => return Cow::Borrowed(form.raw().trim_start_matches('+')),
         Kind::Nil => return Cow::Borrowed("nil"),
-        Kind::Vector | Kind::Set | Kind::Map => form.items().map(edn).collect(),
+        Kind::Vector | Kind::Set | Kind::Map => form.items().map(in_edn).collect(),
         Kind::Bool | Kind::Keyword | Kind::Symbol | Kind::Character => {
             return Cow::Borrowed(form.raw());
         }
