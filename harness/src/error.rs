@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use perjury_history::arrow::RecordError;
+use perjury_history::foreign::ForeignError;
 
 use crate::exit_code;
 
@@ -72,6 +73,13 @@ impl std::error::Error for Error {}
 impl From<RecordError> for Error {
     /// A history that cannot be read is bad input; the message of the reader says what to do.
     fn from(error: RecordError) -> Self {
+        Error::usage(error)
+    }
+}
+
+impl From<ForeignError> for Error {
+    /// A history that cannot be read is bad input; the message of the reader says what to do.
+    fn from(error: ForeignError) -> Self {
         Error::usage(error)
     }
 }

@@ -19,6 +19,7 @@
 //! Start reading at [`controller`].
 
 pub mod analysis;
+pub mod any_history;
 pub mod campaign;
 pub mod commands;
 pub mod controller;

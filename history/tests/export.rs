@@ -40,8 +40,7 @@ fn one_object_is_written_as_jepsen_does() {
 
 #[test]
 fn several_objects_are_written_as_pairs_and_transactions() {
-    let history =
-        History::parse_notation("p0: w(b,1)-- r(b)=1;w(c,2)@n2#3.4").expect("a drawing");
+    let history = History::parse_notation("p0: w(b,1)-- r(b)=1;w(c,2)@n2#3.4").expect("a drawing");
     let lines = [
         r#"{"process":0,"type":"invoke","f":"txn","value":[["w",1,1]],"time":4000000,"index":0,"object":"multi-register"}"#,
         r#"{"process":0,"type":"ok","f":"txn","value":[["w",1,1]],"time":11000000,"index":1}"#,

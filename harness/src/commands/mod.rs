@@ -3,6 +3,7 @@
 mod check;
 mod colors;
 mod completions;
+mod export;
 mod heal;
 mod lab;
 mod lab_flags;
@@ -47,6 +48,7 @@ enum Command {
     Run(Box<run::Run>),
     Check(check::Check),
     Show(show::Show),
+    Export(export::Export),
     Report(report::Report),
     Replay(replay::Replay),
     List(list::List),
@@ -77,6 +79,7 @@ pub fn main() -> ExitCode {
         Command::Run(command) => command.execute(),
         Command::Check(command) => command.execute(),
         Command::Show(command) => command.execute(),
+        Command::Export(command) => command.execute(),
         Command::Report(command) => command.execute(),
         Command::Replay(command) => command.execute(),
         Command::List(command) => command.execute(),

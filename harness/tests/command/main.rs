@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod determinism;
+mod export;
 mod first_look;
 #[cfg(unix)]
 mod killed;

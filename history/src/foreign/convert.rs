@@ -1,6 +1,6 @@
 //! Makes a [`History`](crate::History) of events, by what their words mean.
 
-use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
 
 use super::clock::Clock;
 use super::error::{Problem, excerpt};
@@ -30,7 +30,7 @@ pub(super) struct Converter {
     keyed: bool,
     /// Whether a read of nil tells nothing, for what the object held at first is known.
     nil_tells_nothing: bool,
-    accounts: Vec<Key>,
+    accounts: Vec<Account>,
     untold: Untold,
     faults: Faults,
     /// Of the event at hand.
@@ -39,26 +39,15 @@ pub(super) struct Converter {
 
 impl Converter {
     pub(super) fn new(format: Format, understanding: &Understanding, options: &Options) -> Self {
-        let mut builder = HistoryBuilder::new();
-        let mut accounts: Vec<Key> = Vec::new();
-        for account in &understanding.accounts {
-            accounts.push(match account {
-                Account::Number(number) if Names::is_plain(*number) => *number,
-                Account::Number(number) => builder.names().number(&number.to_string()),
-                Account::Name(name) => builder.names().number(name),
-            });
-        }
-        accounts.sort_unstable();
-        accounts.dedup();
         Self {
-            builder,
+            builder: HistoryBuilder::new(),
             clock: Clock::default(),
             processes: Processes::new(understanding.own),
             format,
             object: understanding.object,
             keyed: understanding.keyed,
             nil_tells_nothing: options.initial.is_some(),
-            accounts,
+            accounts: understanding.accounts.clone(),
             untold: Untold::default(),
             faults: Faults::default(),
             micro_ops: Vec::new(),
@@ -204,10 +193,10 @@ impl Converter {
             };
             return value.items().try_for_each(|step| self.step(step, tape, answered));
         };
-        let (key, value) = self.key_and_value(event, tape)?;
         if self.object == Object::Accounts && ask == Ask::Read {
             return self.accounts(event, value, answered);
         }
+        let (key, value) = self.key_and_value(event, tape)?;
         let micro_op = self.micro_op(ask, key, value, answered, event.byte)?;
         self.micro_ops.push(micro_op);
         Ok(())
@@ -267,20 +256,14 @@ impl Converter {
         value: Option<Form<'_, '_>>,
         answered: bool,
     ) -> Result<(), Problem> {
-        let mut balances: FxHashMap<Key, Form<'_, '_>> = FxHashMap::default();
         let map = value.filter(|it| answered && it.kind() == Kind::Map);
+        let mut balances = BTreeMap::new();
         let mut items = map.into_iter().flat_map(Form::items);
-        while let (Some(key), Some(balance)) = (items.next(), items.next()) {
-            let key = match Account::of(key) {
-                Account::Number(number) if Names::is_plain(number) => number,
-                Account::Number(number) => self.builder.names().number(&number.to_string()),
-                Account::Name(name) => self.builder.names().number(&name),
-            };
-            balances.insert(key, balance);
+        while let (Some(account), Some(balance)) = (items.next(), items.next()) {
+            balances.insert(Account::of(account), balance);
         }
-        let same = balances.len() == self.accounts.len()
-            && self.accounts.iter().all(|key| balances.contains_key(key));
-        if answered && value.is_some_and(|it| !it.is_nil()) && !same {
+        let wrong = map.is_none() || !balances.keys().eq(&self.accounts);
+        if answered && value.is_some_and(|it| !it.is_nil()) && wrong {
             let text = format!(
                 "expected a map of the same {} accounts as in the first read, found another answer",
                 self.accounts.len()
@@ -288,8 +271,14 @@ impl Converter {
             return Err(Problem::new(value.map_or(event.byte, Form::byte), text));
         }
         for index in 0..self.accounts.len() {
-            let key = self.accounts[index];
-            let result = balances.get(&key).map(|form| self.reading(*form)).transpose()?.flatten();
+            let names = self.builder.names();
+            let key = match &self.accounts[index] {
+                Account::Number(number) if Names::is_plain(*number) => *number,
+                Account::Number(number) => names.number(&number.to_string()),
+                Account::Name(name) => names.number(name),
+            };
+            let balance = balances.get(&self.accounts[index]);
+            let result = balance.map(|form| self.reading(*form)).transpose()?.flatten();
             self.micro_ops.push(MicroOp::Read { key, result });
         }
         Ok(())

@@ -236,6 +236,10 @@ fn atom(tape: &mut Tape<'_>, start: usize, byte: u8) -> Result<usize, Problem> {
     }
     let end = word_end(source, start);
     let is_word = byte > b' ' && byte != 0x7F && !matches!(byte, b'`' | b'~' | b'@');
+    if byte == b':' && start + 1 == source.len() {
+        let text = "expected a keyword after `:`, found the end of the file; was it cut?";
+        return Err(Problem::new(start, text));
+    }
     if !is_word || byte == b':' && end == start + 1 {
         let found = excerpt(source, start);
         return Err(Problem::new(start, format!("expected an EDN form, found {found}")));

@@ -104,6 +104,7 @@ impl Facts {
                 {
                     self.accounts = map.items().step_by(2).map(Account::of).collect();
                     self.accounts.sort();
+                    self.accounts.dedup();
                 }
             }
             Word::Acquire if answered => {
@@ -129,8 +130,18 @@ impl Facts {
         Understanding { object, keyed, accounts, own: false }
     }
 
+    /// Maps are read that nobody writes as they are.
+    fn is_of_accounts(&self) -> bool {
+        let writes = [Word::Write, Word::Put, Word::Cas].iter().any(|&word| self.says(word));
+        self.answers & MAPS != 0 && !writes && (!self.pairs || self.others)
+    }
+
+    fn says(&self, word: Word) -> bool {
+        self.words & 1 << word as u32 != 0
+    }
+
     fn object(&self, answers: u8) -> Object {
-        let says = |words: &[Word]| words.iter().any(|&word| self.words & 1 << word as u32 != 0);
+        let says = |words: &[Word]| words.iter().any(|&word| self.says(word));
         let answers = |shape: u8| answers & shape != 0;
         if says(&[Word::Transaction]) {
             return if self.lists { Object::ListAppend } else { Object::MultiRegister };
@@ -147,7 +158,7 @@ impl Facts {
             (says(&[Word::Add]) && answers(INTEGERS), Object::Counter),
             (says(&[Word::Add]) && self.repeats, Object::Counter),
             (says(&[Word::Add]), Object::Set),
-            (answers(MAPS), Object::Accounts),
+            (self.is_of_accounts(), Object::Accounts),
             (says(&[Word::Cas]), Object::CasRegister),
             (answers(COLLECTIONS), Object::Set),
             (says(&[Word::Get, Word::Put]) && answers(TEXTS), Object::KeyValue),
