@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use perjury::campaign::{Overrides, load};
 use perjury_checkers::{Analysis, AnomalyKind, Context, Model};
 use perjury_history::History;
+use perjury_history::export::{self, Syntax};
+use perjury_history::foreign::{self, Format, Object, Options};
 use perjury_nemesis::{FaultKind, FaultSpec, Shape};
 
 fn root() -> PathBuf {
@@ -196,4 +198,21 @@ fn the_reference_has_every_fault_and_no_other() {
     known.extend(known_of_fault("kill@nonsense", "targets (", ")"));
     let written: BTreeSet<String> = written.into_iter().map(str::to_owned).collect();
     assert_eq!(written, known);
+}
+
+#[test]
+fn the_page_on_other_tools_has_every_name_and_its_sample_reads_back() {
+    let page = page("foreign-histories.md");
+    let names = Format::ALL.map(Format::name).into_iter().chain(Object::ALL.map(Object::name));
+    // `mixed` is what Perjury's own histories are about if nothing else fits.
+    for name in names.filter(|name| *name != Object::Mixed.name()) {
+        assert!(page.contains(&format!("`{name}`")), "`{name}` is not on the page");
+    }
+    let samples = blocks(&page, "clojure");
+    assert_eq!(samples.len(), 1);
+    let sample = samples[0].1;
+    let read = foreign::read_bytes(sample.as_bytes(), "sample", &Options::default());
+    let mut written = Vec::new();
+    export::write(&read.expect("a history").history, Syntax::Edn, &mut written).expect("a buffer");
+    assert_eq!(String::from_utf8_lossy(&written).trim(), sample.trim());
 }

@@ -15,7 +15,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The words are those that Jepsen, Knossos and Elle use ([`words`]). Where a history is about one
+//! The words are those that Jepsen, Knossos and Elle use (`words.rs`). Where a history is about one
 //! object, key 0, its values stand alone; else they are pairs `[key value]`, as Jepsen's independent
 //! keys are, and lists and registers with transactions are written as `txn`. Faults are lines of the
 //! nemesis. Beside the usual entries stand `:node`, `:version` and `:error` where they are known, and

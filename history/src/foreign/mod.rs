@@ -14,10 +14,10 @@
 //! # Ok::<(), foreign::ForeignError>(())
 //! ```
 //!
-//! A text is read in one pass: a form at a time onto a tape ([`tape`], by [`edn`] or [`json`]), from
-//! there an event ([`event`]), from that the micro-operations ([`convert`]). What the words of a
-//! history mean ([`words`]) depends on what it acts upon, which the first events tell well enough to
-//! begin; what all of them told ([`facts`]) is compared in the end, and if the guess was wrong the
+//! A text is read in one pass: a form at a time onto a tape (`tape.rs`, by `edn.rs` or `json.rs`), from
+//! there an event (`event.rs`), from that the micro-operations (`convert.rs`). What the words of a
+//! history mean (`words.rs`) depends on what it acts upon, which the first events tell well enough to
+//! begin; what all of them told (`facts.rs`) is compared in the end, and if the guess was wrong the
 //! text is read once more.
 //!
 //! Memory: the text itself, the history, and a tape for the longest operation, which may take up 64
