@@ -299,8 +299,8 @@ fn each_value(micro_op: &mut MicroOp, mut visit: impl FnMut(Part, &mut Value)) {
     }
 }
 
-/// Each step is an invocation of its process, or the completion of what it has open. Some operations
-/// never end.
+/// Each step is an invocation of its process, or the completion of what it has open. Some
+/// operations never end.
 fn history(steps: Vec<Step>) -> History {
     let mut builder = HistoryBuilder::new();
     let mut open: [Option<Vec<MicroOp>>; 4] = Default::default();

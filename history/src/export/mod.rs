@@ -16,11 +16,11 @@
 //! ```
 //!
 //! The words are those that Jepsen, Knossos and Elle use (`words.rs`). Where a history is about one
-//! object, key 0, its values stand alone; else they are pairs `[key value]`, as Jepsen's independent
-//! keys are, and lists and registers with transactions are written as `txn`. Faults are lines of the
-//! nemesis. Beside the usual entries stand `:node`, `:version` and `:error` where they are known, and
-//! on the first line `:object`, and `:keyed` if values are pairs: so that [`foreign`](crate::foreign)
-//! reads back what was written, whatever the history is about.
+//! object, key 0, its values stand alone; else they are pairs `[key value]`, as Jepsen's
+//! independent keys are, and lists and registers with transactions are written as `txn`. Faults are
+//! lines of the nemesis. Beside the usual entries stand `:node`, `:version` and `:error` where they
+//! are known, and on the first line `:object`, and `:keyed` if values are pairs: so that
+//! [`foreign`](crate::foreign) reads back what was written, whatever the history is about.
 //!
 //! What is read back is equal, but for what no operation uses: names that nobody mentions are gone,
 //! and names are numbered in the order in which they appear.

@@ -325,8 +325,8 @@ impl Converter {
             Ask::Acquire => MicroOp::Acquire { key, token: number(answer)? },
             Ask::Release => {
                 let Some(token) = number(value)? else {
-                    let text = "expected the token that the acquisition brought, found none; is it a \
-                                mutex without tokens? then say `mutex`";
+                    let text = "expected the token that the acquisition brought, found none; is it \
+                                a mutex without tokens? then say `mutex`";
                     return Err(Problem::new(byte, text));
                 };
                 MicroOp::Release { key, token }
@@ -413,7 +413,8 @@ impl Converter {
     fn elements(&mut self, answer: Option<Form<'_, '_>>) -> Result<Option<Elements>, Problem> {
         let Some(form) = answer.filter(|it| !it.is_nil()) else { return Ok(None) };
         if !matches!(form.kind(), Kind::Vector | Kind::Set) {
-            let text = "expected the elements that were read (a vector, list or set), found something else";
+            let text = "expected the elements that were read (a vector, list or set), found \
+                        something else";
             return Err(Problem::new(form.byte(), text));
         }
         form.items().map(|item| self.value(item)).collect::<Result<_, _>>().map(Some)

@@ -9,7 +9,8 @@ use thiserror::Error;
 pub enum ForeignError {
     /// The operating system refused.
     #[error(
-        "read {}: expected a file that can be read, found: {found}; check the path and its permissions",
+        "read {}: expected a file that can be read, found: {found}; check the path and its \
+         permissions",
         path.display()
     )]
     Unreadable {

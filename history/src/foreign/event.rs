@@ -94,8 +94,8 @@ impl<'a> Event<'a> {
             }
         }
         event.kind = kind.ok_or_else(|| {
-            let text = "expected an operation with a `type` (invoke, ok, fail or info), found none; \
-                        is this a history?";
+            let text = "expected an operation with a `type` (invoke, ok, fail or info), found \
+                        none; is this a history?";
             Problem::new(map.byte(), text)
         })?;
         Ok(event)

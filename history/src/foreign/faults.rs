@@ -1,8 +1,8 @@
 //! What a foreign nemesis says, as far as it can be told: which fault began, and which one ended.
 //!
-//! Words are the history's own. `stop` ends `start`, `resume` ends `pause`, `stop-x` ends `start-x`,
-//! `start` ends `kill`, `heal` and `recover` end whatever was last begun. A nemesis says everything
-//! twice, when it sets out and when it is done: both are recorded, as the same fault.
+//! Words are the history's own. `stop` ends `start`, `resume` ends `pause`, `stop-x` ends
+//! `start-x`, `start` ends `kill`, `heal` and `recover` end whatever was last begun. A nemesis says
+//! everything twice, when it sets out and when it is done: both are recorded, as the same fault.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! Reads JSON, one value at a time, onto a [`Tape`] as if it were EDN: an object is a map whose keys
-//! are texts, `null` is nil.
+//! Reads JSON, one value at a time, onto a [`Tape`] as if it were EDN: an object is a map whose
+//! keys are texts, `null` is nil.
 //!
 //! Like the reader of EDN it keeps a stack of its own.
 

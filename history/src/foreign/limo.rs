@@ -8,8 +8,9 @@
 //! [2] return 1
 //! ```
 //!
-//! A thread is a process; one that calls again without having returned has left its call for good. `call pop(1)` says already what the call returned; a return that says
-//! nothing, or `empty`, found the collection empty.
+//! A thread is a process; one that calls again without having returned has left its call for good.
+//! `call pop(1)` says already what the call returned; a return that says nothing, or `empty`, found
+//! the collection empty.
 
 use rustc_hash::FxHashMap;
 

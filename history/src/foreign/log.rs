@@ -38,8 +38,8 @@ pub(super) fn next<'a>(
             continue;
         }
         if end.is_none() || line.contains("jepsen.util") && line.contains('\t') {
-            let text = "expected `process`, `:type`, `:f` and value, separated by tabs, found another \
-                        line; was the file cut?";
+            let text = "expected `process`, `:type`, `:f` and value, separated by tabs, found \
+                        another line; was the file cut?";
             return Err(Problem::new(start, text));
         }
         *skipped += 1;

@@ -14,11 +14,11 @@
 //! # Ok::<(), foreign::ForeignError>(())
 //! ```
 //!
-//! A text is read in one pass: a form at a time onto a tape (`tape.rs`, by `edn.rs` or `json.rs`), from
-//! there an event (`event.rs`), from that the micro-operations (`convert.rs`). What the words of a
-//! history mean (`words.rs`) depends on what it acts upon, which the first events tell well enough to
-//! begin; what all of them told (`facts.rs`) is compared in the end, and if the guess was wrong the
-//! text is read once more.
+//! A text is read in one pass: a form at a time onto a tape (`tape.rs`, by `edn.rs` or `json.rs`),
+//! from there an event (`event.rs`), from that the micro-operations (`convert.rs`). What the words
+//! of a history mean (`words.rs`) depends on what it acts upon, which the first events tell well
+//! enough to begin; what all of them told (`facts.rs`) is compared in the end, and if the guess was
+//! wrong the text is read once more.
 //!
 //! Memory: the text itself, the history, and a tape for the longest operation, which may take up 64
 //! MiB of text and then eight times as much on the tape. Nesting is bounded, and nothing recurses
@@ -196,8 +196,8 @@ fn read_text(bytes: &[u8], options: &Options) -> Result<Foreign, Problem> {
         return Err(Problem::new(0, "expected a history, found an empty file"));
     }
     let format = options.format.or_else(|| Format::of(text)).ok_or_else(|| {
-        let text = "expected a history in EDN, in JSON, as a log of Jepsen or in LiMo's lines, found \
-                    something else; if it is one of these, say which";
+        let text = "expected a history in EDN, in JSON, as a log of Jepsen or in LiMo's lines, \
+                    found something else; if it is one of these, say which";
         Problem::new(0, text)
     })?;
     let mut guess = Facts::default();
@@ -275,7 +275,8 @@ fn convert(
     }
     if converter.processes.successors > 0 {
         warnings.push(format!(
-            "{} processes went on after an outcome that nobody learnt; their successors have new numbers",
+            "{} processes went on after an outcome that nobody learnt; their successors have new \
+             numbers",
             converter.processes.successors
         ));
     }

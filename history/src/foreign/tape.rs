@@ -121,7 +121,8 @@ impl<'a> Tape<'a> {
     pub(super) fn push_frame(&mut self, frame: Frame, byte: usize) -> Result<(), Problem> {
         if self.frames.len() == DEPTH_MAX {
             let text = format!(
-                "expected at most {DEPTH_MAX} levels of nesting, found more; histories need about six"
+                "expected at most {DEPTH_MAX} levels of nesting, found more; histories need about \
+                 six"
             );
             return Err(Problem::new(byte, text));
         }

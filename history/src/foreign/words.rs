@@ -1,8 +1,9 @@
 //! What the words of a history mean.
 //!
-//! Most functions say what they do (`cas`, `enqueue`, `read-set`). Five do not: whether `read` reads
-//! a register, a set or a counter, whether `add` adds to a set or a counter, whether `write` writes
-//! or adds, whether `acquire` and `release` come with tokens. That depends on the [`Object`].
+//! Most functions say what they do (`cas`, `enqueue`, `read-set`). Five do not: whether `read`
+//! reads a register, a set or a counter, whether `add` adds to a set or a counter, whether `write`
+//! writes or adds, whether `acquire` and `release` come with tokens. That depends on the
+//! [`Object`].
 
 use std::fmt;
 use std::str::FromStr;

@@ -4,7 +4,6 @@
 //! A damaged text is read, or refused with a place inside it; a reader never panics. What was read
 //! can be exported in every syntax and reads back to the same history.
 
-use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use perjury_history::History;
@@ -130,26 +129,12 @@ fn seed(random: &mut Pcg64, format: Format) -> String {
         let (function, asked, told) = EDN_STEPS[near];
         let (process, kind) = (random.random_range(0..3), pick(random, &kinds));
         for (kind, value) in [("invoke", asked), (kind, told)] {
-            let time = number * 10;
-            match format {
-                Format::Edn => {
-                    let tag = if style == 2 { "#jepsen.history.Op" } else { "" };
-                    let told = if style == 3 { format!(":key \"0\" :time {time}") } else { String::new() };
-                    writeln!(text, "{tag}{{:process {process}, :type :{kind}, :f :{function}, :value {value} {told}}}")
-                }
-                Format::Json => {
-                    let comma = if style == 1 && number > 0 { "," } else { "" };
-                    writeln!(text, "{comma}{{\"process\":{process},\"type\":\"{kind}\",\"f\":\"{function}\",\"value\":{},\"time\":{time}}}", in_json(value))
-                }
-                Format::PorcupineLog => {
-                    writeln!(text, "INFO  jepsen.util - {process}\t:{kind}\t:{function}\t{value}")
-                }
-                Format::LiMo => match kind {
-                    "invoke" => writeln!(text, "[{process}] call {function}({})", asked.replace("nil", "")),
-                    _ => writeln!(text, "[{process}] return {}", told.replace("nil", "empty")),
-                },
+            let event = SeedEvent { process, kind, function, value, time: number * 10 };
+            if style == 1 && number > 0 && format == Format::Json {
+                text.push(',');
             }
-            .expect("a string takes everything");
+            text += &event.line(format, style);
+            text.push('\n');
         }
         if random.random_range(0..8) == 0 {
             text += match format {
@@ -164,6 +149,42 @@ fn seed(random: &mut Pcg64, format: Format) -> String {
         text.push(']');
     }
     text
+}
+
+struct SeedEvent<'a> {
+    process: u32,
+    kind: &'a str,
+    function: &'a str,
+    value: &'a str,
+    time: u32,
+}
+
+impl SeedEvent<'_> {
+    fn line(&self, format: Format, style: u32) -> String {
+        let SeedEvent { process, kind, function, value, time } = *self;
+        match format {
+            Format::Edn => {
+                let tag = if style == 2 { "#jepsen.history.Op" } else { "" };
+                let more = if style == 3 { ":key \"0\" :time " } else { ":time " };
+                format!(
+                    "{tag}{{:process {process}, :type :{kind}, :f :{function}, :value {value} \
+                     {more} {time}}}"
+                )
+            }
+            Format::Json => format!(
+                "{{\"process\":{process},\"type\":\"{kind}\",\"f\":\"{function}\",\
+                 \"value\":{},\"time\":{time}}}",
+                in_json(value)
+            ),
+            Format::PorcupineLog => {
+                format!("INFO  jepsen.util - {process}\t:{kind}\t:{function}\t{value}")
+            }
+            Format::LiMo if kind == "invoke" => {
+                format!("[{process}] call {function}({})", value.replace("nil", ""))
+            }
+            Format::LiMo => format!("[{process}] return {}", value.replace("nil", "empty")),
+        }
+    }
 }
 
 /// Roughly the same value; what is no JSON is refused, which is a case too.
