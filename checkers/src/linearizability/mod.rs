@@ -98,6 +98,27 @@ impl Linearizability {
     }
 }
 
+impl Linearizability<Queue> {
+    /// Of first-in-first-out queues.
+    pub fn of_queues() -> Self {
+        Self { object: Queue, story: explain::container::of_queue }
+    }
+}
+
+impl Linearizability<Bag> {
+    /// Of bags.
+    pub fn of_bags() -> Self {
+        Self { object: Bag, story: explain::container::of_bag }
+    }
+}
+
+impl Linearizability<Stack> {
+    /// Of stacks.
+    pub fn of_stacks() -> Self {
+        Self { object: Stack, story: explain::container::of_stack }
+    }
+}
+
 impl<M: SequentialObject> Linearizability<M> {
     /// Of any object.
     pub fn of(object: M) -> Self {

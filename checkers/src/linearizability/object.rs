@@ -127,6 +127,12 @@ pub trait SequentialObject: Send + Sync {
         one == other
     }
 
+    /// Whether the same operations again and again lead to ever new states, as enqueues do. Then no
+    /// search supposes that unknown ones took effect more than once.
+    fn grows(&self) -> bool {
+        false
+    }
+
     /// Fewer calls, or calls with earlier returns, that are linearizable if and only if `calls` are.
     /// By default all but the unknown ones that only observe.
     fn reduce(&self, mut calls: Vec<Call<Self::Operation>>) -> Vec<Call<Self::Operation>> {

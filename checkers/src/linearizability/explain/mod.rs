@@ -1,5 +1,6 @@
 //! A contradiction in words.
 
+pub(crate) mod container;
 pub(crate) mod register;
 
 use perjury_history::{History, Key, Operation, OperationId, Outcome};

@@ -105,6 +105,10 @@ impl SequentialObject for Bag {
         }
     }
 
+    fn grows(&self) -> bool {
+        true
+    }
+
     /// Without anyone who found the bag empty it is no matter what unknown dequeues took.
     fn reduce(&self, mut calls: Vec<Call<ContainerOperation>>) -> Vec<Call<ContainerOperation>> {
         if !calls.iter().any(|call| call.operation == Empty && call.returned.is_some()) {

@@ -79,6 +79,10 @@ impl SequentialObject for Queue {
         *operation == Empty
     }
 
+    fn grows(&self) -> bool {
+        true
+    }
+
     fn reduce(&self, calls: Vec<Call<ContainerOperation>>) -> Vec<Call<ContainerOperation>> {
         container::reduce(calls)
     }

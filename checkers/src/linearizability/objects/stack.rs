@@ -73,6 +73,10 @@ impl SequentialObject for Stack {
         *operation == Empty
     }
 
+    fn grows(&self) -> bool {
+        true
+    }
+
     fn reduce(&self, calls: Vec<Call<ContainerOperation>>) -> Vec<Call<ContainerOperation>> {
         container::reduce(calls)
     }

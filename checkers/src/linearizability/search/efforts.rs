@@ -30,11 +30,11 @@ pub(crate) fn find<M: SequentialObject>(
         (Effort::Narrow(LESS_NARROW), share),
         (Effort::Thorough, u64::MAX),
     ];
-    // Without unknown calls nothing can be lavished.
-    let is_all_known = calls.iter().all(|call| call.returned.is_some());
+    // Without unknown calls nothing can be lavished, and where there is no end to it nothing should.
+    let cannot_lavish = object.grows() || calls.iter().all(|call| call.returned.is_some());
     let mut answer = Answer::Exhausted { limit: Limit::Steps, proved: 0, unknown: 0 };
     for (effort, steps) in efforts {
-        if budget.steps_left == 0 || effort == Effort::Lavish && is_all_known {
+        if budget.steps_left == 0 || effort == Effort::Lavish && cannot_lavish {
             continue;
         }
         let given = steps.min(budget.steps_left);
