@@ -35,8 +35,8 @@
 //! A pass does not prove that the elements would survive the next failure; and where reads are few,
 //! a stale moment between them is not seen.
 
-mod one_set;
-mod reads;
+pub(crate) mod one_set;
+pub(crate) mod reads;
 mod sentences;
 
 use std::collections::BTreeMap;
@@ -128,7 +128,7 @@ impl Found {
             self.duplicates += 1;
             self.list("duplicate", || sentences.duplicate(*duplicate));
         }
-        let stale = reads::stale(set);
+        let stale = reads::stale(&set.elements, &set.reads);
         for it in &stale {
             self.stale += 1;
             let since_ns = sentences.known_ns(it.missing);
@@ -136,7 +136,7 @@ impl Found {
             self.longest_stale_ns = self.longest_stale_ns.max(began_ns.saturating_sub(since_ns));
             self.list("stale", || sentences.stale(it));
         }
-        if let Some(contradiction) = reads::contradiction(set, &stale) {
+        if let Some(contradiction) = reads::contradiction(&set.elements, &set.reads, &stale) {
             self.nonlinearizable += 1;
             self.list("nonlinearizable", || sentences.contradiction(&contradiction));
         }
@@ -232,11 +232,11 @@ impl Found {
 
 /// What is known of an element from some moment on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Known {
+pub(crate) struct Known {
     /// Index of the entry.
-    at: u32,
+    pub(crate) at: u32,
     /// The add that was acknowledged then, or the read that ended.
-    by: OperationId,
+    pub(crate) by: OperationId,
 }
 
 #[cfg(test)]

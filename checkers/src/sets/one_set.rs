@@ -3,30 +3,30 @@
 use perjury_history::{History, Key, MicroOp, OperationId, Outcome, Value};
 use rustc_hash::FxHashMap;
 
-use super::Known;
+use super::{Known, reads};
 
 /// An element that may be in the set: some add of it did not fail.
 #[derive(Clone, Debug)]
-pub(super) struct Element {
-    pub(super) value: Value,
+pub(crate) struct Element {
+    pub(crate) value: Value,
     /// The add, or the first acknowledged of several.
-    pub(super) add: OperationId,
+    pub(crate) add: OperationId,
     /// When the first add of it began.
-    pub(super) invoked: u32,
+    pub(crate) invoked: u32,
     /// When the first add of it was acknowledged.
-    pub(super) acknowledged: Option<u32>,
+    pub(crate) acknowledged: Option<u32>,
     /// Since when it must be there.
-    pub(super) known: Option<Known>,
+    pub(crate) known: Option<Known>,
 }
 
 /// A successful look at the set.
 #[derive(Clone, Debug)]
-pub(super) struct Look {
-    pub(super) operation: OperationId,
-    pub(super) invoked: u32,
-    pub(super) completed: u32,
+pub(crate) struct Look {
+    pub(crate) operation: OperationId,
+    pub(crate) invoked: u32,
+    pub(crate) completed: u32,
     /// Positions in [`OneSet::elements`], ascending: what may rightly be there.
-    pub(super) elements: Vec<u32>,
+    pub(crate) elements: Vec<u32>,
 }
 
 /// An element that must not be where it was found.
@@ -112,7 +112,7 @@ impl<'a> OneSet<'a> {
                 _ => {}
             }
         }
-        set.learn();
+        reads::learn(&mut set.elements, &set.reads);
         Ok((of_set.count() > 0).then_some(set))
     }
 
@@ -169,21 +169,6 @@ impl<'a> OneSet<'a> {
         }
         elements.sort_unstable();
         Look { operation: id, invoked: operation.invoked, completed, elements }
-    }
-
-    /// Since when each element is known to be there.
-    fn learn(&mut self) {
-        for element in &mut self.elements {
-            element.known = element.acknowledged.map(|at| Known { at, by: element.add });
-        }
-        for read in &self.reads {
-            for &position in &read.elements {
-                let known = &mut self.elements[position as usize].known;
-                if known.is_none_or(|known| read.completed < known.at) {
-                    *known = Some(Known { at: read.completed, by: read.operation });
-                }
-            }
-        }
     }
 
     /// Reads and inspections.

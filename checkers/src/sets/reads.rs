@@ -11,38 +11,53 @@
 //! - an add late, a read early: the read is stale;
 //! - a read late, a read early: the late one showed more, so what it showed was known, and the early
 //!   one is stale;
-//! - a read late, an add early: the read shows an element whose add had not begun (`one_set.rs`);
+//! - a read late, an add early: the read shows an element whose add had not begun (see `one_set`);
 //! - an add late, an add early: some read shows the second element without the first.
 //!
 //! (Elements that no read shows come last if their add was acknowledged; others never happened.)
 
 use perjury_history::OperationId;
 
-use super::one_set::{Element, Look, OneSet};
+use super::Known;
+use super::one_set::{Element, Look};
+
+/// Notes since when each element is known to be there.
+pub(crate) fn learn(elements: &mut [Element], reads: &[Look]) {
+    for element in elements.iter_mut() {
+        element.known = element.acknowledged.map(|at| Known { at, by: element.add });
+    }
+    for read in reads {
+        for &position in &read.elements {
+            let known = &mut elements[position as usize].known;
+            if known.is_none_or(|known| read.completed < known.at) {
+                *known = Some(Known { at: read.completed, by: read.operation });
+            }
+        }
+    }
+}
 
 /// A read that lacks something known.
-pub(super) struct Stale<'a> {
-    pub(super) read: OperationId,
+pub(crate) struct Stale<'a> {
+    pub(crate) read: OperationId,
     /// Of what it lacks, that which was known first.
-    pub(super) missing: &'a Element,
+    pub(crate) missing: &'a Element,
     /// How many more it lacks.
-    pub(super) more: usize,
+    pub(crate) more: usize,
 }
 
 /// Every read that lacks an element that was known before it began.
-pub(super) fn stale<'a>(set: &'a OneSet<'_>) -> Vec<Stale<'a>> {
-    let mut known: Vec<(u32, u32)> = set
-        .elements
+pub(crate) fn stale<'a>(elements: &'a [Element], reads: &[Look]) -> Vec<Stale<'a>> {
+    let mut known: Vec<(u32, u32)> = elements
         .iter()
         .zip(0..)
         .filter_map(|(element, position)| element.known.map(|known| (known.at, position)))
         .collect();
     known.sort_unstable();
     let mut stale = Vec::new();
-    for read in &set.reads {
+    for read in reads {
         let expected = &known[..known.partition_point(|(at, _)| *at < read.invoked)];
         let is_expected = |position: &&u32| {
-            let known = set.elements[**position as usize].known;
+            let known = elements[**position as usize].known;
             known.is_some_and(|known| known.at < read.invoked)
         };
         let missing = expected.len() - read.elements.iter().filter(is_expected).count();
@@ -51,14 +66,14 @@ pub(super) fn stale<'a>(set: &'a OneSet<'_>) -> Vec<Stale<'a>> {
         }
         let lacks = |(_, position): &&(u32, u32)| read.elements.binary_search(position).is_err();
         let (_, first) = expected.iter().find(lacks).expect("so many are missing");
-        let missing_first = &set.elements[*first as usize];
+        let missing_first = &elements[*first as usize];
         stale.push(Stale { read: read.operation, missing: missing_first, more: missing - 1 });
     }
     stale
 }
 
 /// Why no order explains reads of which none is stale.
-pub(super) enum Contradiction<'a> {
+pub(crate) enum Contradiction<'a> {
     /// Each read shows an element that the other lacks.
     Apart { one: (OperationId, &'a Element), other: (OperationId, &'a Element) },
     /// The read shows `second` without `first`, whose add had ended before that of `second` began.
@@ -66,25 +81,26 @@ pub(super) enum Contradiction<'a> {
 }
 
 /// The first contradiction between the reads that are not `stale`.
-pub(super) fn contradiction<'a>(
-    set: &'a OneSet<'_>,
+pub(crate) fn contradiction<'a>(
+    elements: &'a [Element],
+    reads: &[Look],
     stale: &[Stale<'_>],
 ) -> Option<Contradiction<'a>> {
     let is_stale = |read: &&Look| stale.binary_search_by_key(&read.operation, |it| it.read).is_ok();
-    let mut row: Vec<&Look> = set.reads.iter().filter(|read| !is_stale(read)).collect();
+    let mut row: Vec<&Look> = reads.iter().filter(|read| !is_stale(read)).collect();
     row.sort_by_key(|read| (read.elements.len(), read.operation));
     for pair in row.windows(2) {
         let (smaller, larger) = (pair[0], pair[1]);
         if let Some(own) = lacking(smaller, larger) {
             let others = lacking(larger, smaller).expect("it shows as much, but not the same");
-            let element = |position: u32| &set.elements[position as usize];
+            let element = |position: u32| &elements[position as usize];
             return Some(Contradiction::Apart {
                 one: (smaller.operation, element(own)),
                 other: (larger.operation, element(others)),
             });
         }
     }
-    out_of_order(set, &row)
+    out_of_order(elements, &row)
 }
 
 /// The first element of `one` that `other` lacks.
@@ -97,8 +113,8 @@ fn lacking(one: &Look, other: &Look) -> Option<u32> {
 }
 
 /// Goes along the row and looks for an add that had ended before one with an earlier place began.
-fn out_of_order<'a>(set: &'a OneSet<'_>, row: &[&Look]) -> Option<Contradiction<'a>> {
-    let mut placed = vec![false; set.elements.len()];
+fn out_of_order<'a>(elements: &'a [Element], row: &[&Look]) -> Option<Contradiction<'a>> {
+    let mut placed = vec![false; elements.len()];
     // The add that began last among those placed, and the first read that shows it.
     let mut latest: Option<(u32, u32, OperationId)> = None;
     let unseen = |placed: &[bool]| -> Vec<u32> {
@@ -107,15 +123,15 @@ fn out_of_order<'a>(set: &'a OneSet<'_>, row: &[&Look]) -> Option<Contradiction<
     };
     let mut step = |fresh: &[u32], read: Option<OperationId>| {
         let ended_before = |position: &&u32| {
-            let acknowledged = set.elements[**position as usize].acknowledged;
+            let acknowledged = elements[**position as usize].acknowledged;
             matches!((acknowledged, latest), (Some(at), Some((began, ..))) if at < began)
         };
         if let (Some(&first), Some((_, second, read))) = (fresh.iter().find(ended_before), latest) {
-            let element = |position: u32| &set.elements[position as usize];
+            let element = |position: u32| &elements[position as usize];
             let (first, second) = (element(first), element(second));
             return Some(Contradiction::OutOfOrder { read, first, second });
         }
-        let began = |position: &u32| (set.elements[*position as usize].invoked, *position);
+        let began = |position: &u32| (elements[*position as usize].invoked, *position);
         if let (Some(read), Some((began, position))) = (read, fresh.iter().map(began).max())
             && latest.is_none_or(|(before, ..)| before < began)
         {

@@ -64,7 +64,7 @@ const CUT: [ContainerOperation; 6] = [Put(1), Put(2), TakeAny, Take(1), Take(2),
 
 /// How many operations the largest enumerated histories have: `PERJURY_ENUMERATE`, for optimised
 /// builds.
-fn operations_max() -> usize {
+pub(super) fn operations_max() -> usize {
     let wanted = std::env::var("PERJURY_ENUMERATE").ok().and_then(|text| text.parse().ok());
     wanted.unwrap_or(4)
 }

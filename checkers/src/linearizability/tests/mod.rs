@@ -1,5 +1,6 @@
 //! Everything that decides, reduces, shrinks or verifies, against the definition.
 
+mod accumulators;
 mod containers;
 mod definition;
 mod enumeration;
