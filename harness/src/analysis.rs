@@ -1,14 +1,14 @@
 //! From a saved history to results and a report.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use perjury_checkers::{Analysis, Checker, Context, Judgement, Model, Verdict};
 use perjury_history::History;
 use perjury_reports::{LogFacts, RunFacts, RunReport, SuspiciousFacts, run_page, summary_sentence};
-use perjury_workloads::Workload;
 use serde::{Deserialize, Serialize};
 
+use crate::bounds::Bounds;
 use crate::campaign::{Expectations, TestPlan};
 use crate::error::Error;
 use crate::exit_code;
@@ -16,9 +16,6 @@ use crate::expectation::{self, Outcome};
 use crate::logs::{MERGED_LOG, NodeLog};
 use crate::panics::caught;
 use crate::run_folder::{FORMAT, RunFolder, TestFile};
-
-/// How long the checkers of one run may take, by the wall clock.
-pub const ANALYSIS_LIMIT: Duration = Duration::from_secs(300);
 
 /// What must be known of a run besides its history. It is found out once, when the run is made;
 /// who judges the history again carries it on.
@@ -107,15 +104,21 @@ impl Results {
 /// If the analysis itself panics; a checker that does costs only its own verdict.
 pub fn analyse(
     history: &History,
-    workload: &dyn Workload,
+    checkers: Vec<Box<dyn Checker>>,
     expect: &Expectations,
     circumstances: Circumstances,
+    bounds: Bounds,
 ) -> Result<Results, Error> {
-    let deadline = Instant::now() + ANALYSIS_LIMIT;
-    let context = Context { out_of_time: &|| Instant::now() >= deadline, ..Context::default() };
+    let deadline = Instant::now() + bounds.time;
+    let context = Context {
+        out_of_time: &|| Instant::now() >= deadline,
+        memory_limit_bytes: bounds.memory.0,
+        step_limit: bounds.steps,
+        ..Context::default()
+    };
     let panics = Arc::new(Mutex::new(Vec::new()));
     let guarded = |checker| Box::new(Guarded { checker, panics: panics.clone() }) as _;
-    let checkers: Vec<Box<dyn Checker>> = workload.checkers().into_iter().map(guarded).collect();
+    let checkers: Vec<Box<dyn Checker>> = checkers.into_iter().map(guarded).collect();
     let analysis = caught("the analysis", || Analysis::of(history, &checkers, &context))?;
     let outcome = expectation::judge(expect, &analysis, circumstances.whole_course());
     let exit_code = exit_code::merge(outcome.exit_code, circumstances.exit_code());

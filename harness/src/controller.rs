@@ -14,6 +14,7 @@ use perjury_stores::Store;
 use tracing::{error, info, warn};
 
 use crate::analysis::{self, Circumstances, Results};
+use crate::bounds::Bounds;
 use crate::campaign::TestPlan;
 use crate::error::Error;
 use crate::interpreter::Interpreter;
@@ -70,7 +71,13 @@ pub fn run(plan: &TestPlan, runs: &Path, interrupt: &Interrupt) -> Result<Run, E
             info!(operations = history.len(), "checking");
             circumstances.wall_ms = Some(began.elapsed().as_millis() as u64);
             let (workload, expect) = (plan.workload.as_ref(), &plan.settings.expect);
-            let mut results = analysis::analyse(&history, workload, expect, circumstances)?;
+            let mut results = analysis::analyse(
+                &history,
+                workload.checkers(),
+                expect,
+                circumstances,
+                Bounds::default(),
+            )?;
             results.add_failures(analysis::save(&folder, &test, plan, &history, &results));
             folder.link_latest(runs);
             Ok((results, history.len()))

@@ -20,6 +20,7 @@
 
 pub mod analysis;
 pub mod any_history;
+pub mod bounds;
 pub mod campaign;
 pub mod commands;
 pub mod controller;

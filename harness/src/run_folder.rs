@@ -27,6 +27,9 @@ use crate::error::Error;
 /// Version of `test.json` and `results.json`.
 pub const FORMAT: u32 = 1;
 
+/// In a run's folder: what was asked for. A folder with it is a run.
+pub const TEST_FILE: &str = "test.json";
+
 /// In the folder of all runs: the link to the newest.
 pub const LATEST: &str = "latest";
 
@@ -128,7 +131,7 @@ impl RunFolder {
 
     /// `test.json`.
     pub fn test(&self) -> PathBuf {
-        self.path.join("test.json")
+        self.path.join(TEST_FILE)
     }
 
     /// Writes a file of the run as a whole or not at all.

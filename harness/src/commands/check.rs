@@ -1,53 +1,128 @@
-//! `perjury check`: judges saved histories again.
+//! `perjury check`: judges saved histories again, and those of others.
 
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use clap::Args;
-use perjury_checkers::{AnomalyKind, Model};
-use perjury_history::{History, arrow};
-use perjury_workloads::{no_options, workload};
+use perjury_checkers::linearizability::{ObjectKind, ObjectSettings};
+use perjury_checkers::{AnomalyKind, Checker, Judgement, Model};
+use perjury_history::foreign::{Format, Object, Options};
+use perjury_history::{History, Value, arrow};
+use perjury_workloads::{Workload, no_options, workload};
 use serde::Serialize;
 
 use super::colors::Colors;
-use super::{complain, print_verdict, table};
+use super::{complain, print, print_verdict, table};
 use crate::analysis::{Circumstances, Results, analyse, save};
-use crate::campaign::{Expectations, TestPlan, Violation};
+use crate::any_history::AnyHistory;
+use crate::bounds::{Bounds, Bytes};
+use crate::campaign::{Duration, Expectations, TestPlan, Violation};
 use crate::error::Error;
 use crate::exit_code;
 use crate::expectation;
 use crate::panics::caught;
 use crate::progress::say;
-use crate::run_folder::{RunFolder, read_json};
+use crate::run_folder::{RunFolder, TEST_FILE, read_json};
 
-/// Judge saved histories again: run folders, or `history.arrow` files of anybody
+/// Judge saved histories again: run folders, `history.arrow` files, or histories of other tools
 ///
 /// A run folder is judged against its test's expectations, and its results and report are written
-/// anew. Of a bare history no violation is expected. With `--model` only these models count, and
-/// nothing is written.
+/// anew. Of any other history no violation is expected, and nothing is written. Histories of Jepsen,
+/// Knossos, Elle, Porcupine and LiMo are judged for linearizability of the object that they are
+/// about, which they tell themselves or `--model` names. A folder that is no run stands for all
+/// histories in it.
 #[derive(Debug, Args)]
 pub(super) struct Check {
-    /// Run folders or history files
+    /// Run folders, history files, or folders of them
     #[arg(required = true)]
     paths: Vec<PathBuf>,
-    /// Workload whose checkers judge bare histories
-    #[arg(long, value_name = "WORKLOAD", default_value = "register")]
-    workload: String,
-    /// Judge only this model (may be repeated; see `perjury list models`)
+    /// Judge only this model, or linearizability of this kind of object (may be repeated; see
+    /// `perjury list models`)
     #[arg(long = "model", value_name = "MODEL")]
-    models: Vec<Model>,
+    models: Vec<Judged>,
+    /// Workload whose checkers judge bare `history.arrow` files and, if it is given, histories of
+    /// other tools
+    #[arg(long, value_name = "WORKLOAD")]
+    workload: Option<String>,
+    /// How histories of other tools are written: `edn`, `json`, `porcupine-log` or `limo`; told by
+    /// what is in them if it is left out
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<Format>,
+    /// What registers hold at first; nothing if it is left out
+    #[arg(long, value_name = "VALUE", allow_negative_numbers = true)]
+    initial: Option<Value>,
+    /// Permits of a semaphore, or how often a re-entrant mutex can be taken at once
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    permits: Option<u32>,
+    /// Decide all keys together and not one by one, which only takes longer
+    #[arg(long)]
+    together: bool,
+    #[command(flatten)]
+    bounds: BoundsFlags,
     /// Print a summary for machines to standard output
     #[arg(long)]
     json: bool,
 }
 
+/// Bounds of a check.
+#[derive(Debug, Args)]
+struct BoundsFlags {
+    /// How long the check of one history may take; what is not decided then is unknown [default:
+    /// 5m]
+    #[arg(long, value_name = "DURATION")]
+    time_limit: Option<Duration>,
+    /// Memory that it may take beside the history [default: a quarter of the machine's]
+    #[arg(long, value_name = "SIZE")]
+    memory_limit: Option<Bytes>,
+    /// Steps that one search may take; the same on every machine
+    #[arg(long, value_name = "NUMBER")]
+    step_limit: Option<u64>,
+}
+
+impl BoundsFlags {
+    fn bounds(&self) -> Bounds {
+        let usual = Bounds::default();
+        Bounds {
+            time: self.time_limit.map_or(usual.time, |it| std::time::Duration::from_nanos(it.ns)),
+            memory: self.memory_limit.unwrap_or(usual.memory),
+            steps: self.step_limit.unwrap_or(usual.steps),
+        }
+    }
+}
+
+/// What `--model` may name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Judged {
+    Model(Model),
+    Object(ObjectKind),
+}
+
+impl FromStr for Judged {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let model = name.parse().map(Judged::Model);
+        model.or_else(|_| name.parse().map(Judged::Object)).map_err(|_: String| {
+            let models = Model::ALL.map(Model::name).join(", ");
+            let objects = ObjectKind::ALL.map(ObjectKind::name).join(", ");
+            format!("expected a model ({models}) or a kind of object ({objects}), found `{name}`")
+        })
+    }
+}
+
 #[derive(Serialize)]
 struct Checked {
     path: PathBuf,
+    /// Of what kind of object linearizability was judged, if of one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    object: Option<&'static str>,
     exit_code: u8,
     verdict: String,
     violations: Vec<&'static str>,
     unmet: Vec<String>,
     sentence: String,
+    /// Of the most telling anomaly: what happened, and what else might have been.
+    explanation: Vec<String>,
     operations: usize,
 }
 
@@ -55,10 +130,13 @@ impl Check {
     pub(super) fn execute(self) -> Result<u8, Error> {
         let mut code = exit_code::EXPECTED;
         let mut checked = Vec::new();
-        for path in &self.paths {
-            match caught("checking", || self.check(path)).flatten() {
+        for path in self.histories()? {
+            match caught("checking", || self.check(&path)).flatten() {
                 Ok(one) => {
                     code = exit_code::merge(code, one.exit_code);
+                    if !self.json {
+                        print(&one.text())?;
+                    }
                     checked.push(one);
                 }
                 // One bad file does not keep the others from being judged.
@@ -71,42 +149,124 @@ impl Check {
         let text = match self.json {
             true => serde_json::to_string_pretty(&checked).map_err(Error::failure)? + "\n",
             false if checked.is_empty() => String::new(),
-            false => text(&checked),
+            false => format!("\n{}", summary(&checked)),
         };
         Ok(print_verdict(&text, code))
     }
 
+    /// What is to be judged: folders that are no runs stand for what is in them.
+    fn histories(&self) -> Result<Vec<PathBuf>, Error> {
+        let mut found = Vec::new();
+        for path in &self.paths {
+            if !path.is_dir() || path.join(TEST_FILE).is_file() {
+                found.push(path.clone());
+                continue;
+            }
+            let before = found.len();
+            collect(path, &mut found)?;
+            if found.len() == before {
+                let told = format!(
+                    "expected a run or a folder of histories, found neither in {}",
+                    path.display()
+                );
+                let known = HISTORIES.join(", ");
+                return Err(Error::usage(told).hint(format!(
+                    "files that end in {known} are taken for histories; name others one by one"
+                )));
+            }
+        }
+        Ok(found)
+    }
+
     fn check(&self, path: &Path) -> Result<Checked, Error> {
-        let (history, results) = if is_run(path) { self.again(path)? } else { self.bare(path)? };
+        let mut object = None;
+        let (history, results) = match is_run(path) {
+            true => self.again(path)?,
+            false => {
+                let (history, results, of) = self.bare(path)?;
+                object = of;
+                (history, results)
+            }
+        };
+        let judgement = match object {
+            Some(_) => results.analysis.model(Model::Linearizable).unwrap_or(Judgement::Valid),
+            None => results.analysis.judgement(),
+        };
+        let first = results.analysis.anomalies().next();
+        let explanation = first.map_or(Vec::new(), |it| {
+            let told = it.witness.possibilities.iter().cloned();
+            std::iter::once(it.explanation.clone()).chain(told).collect()
+        });
         Ok(Checked {
             path: path.to_owned(),
+            object: object.map(ObjectKind::name),
             exit_code: results.outcome.exit_code,
-            verdict: results.analysis.judgement().name().to_owned(),
+            verdict: judgement.name().to_owned(),
             violations: expectation::kinds(&results.analysis)
                 .into_iter()
                 .map(AnomalyKind::name)
                 .collect(),
             unmet: results.unmet(),
             sentence: results.sentence,
+            explanation,
             operations: history.len(),
         })
     }
 
-    fn bare(&self, path: &Path) -> Result<(History, Results), Error> {
-        let recording = arrow::read(path)?;
-        warn_if_cut(path, &recording);
-        let workload = workload(&self.workload, no_options()).map_err(Error::usage)?;
-        let (expect, circumstances) = (self.wanted().unwrap_or_default(), Circumstances::default());
-        let results = analyse(&recording.history, workload.as_ref(), &expect, circumstances)?;
-        Ok((recording.history, results))
+    /// The kind of object that `--model` names, if it does.
+    fn object(&self) -> Option<ObjectKind> {
+        self.models.iter().find_map(|it| match it {
+            Judged::Object(kind) => Some(*kind),
+            Judged::Model(_) => None,
+        })
+    }
+
+    fn bare(&self, path: &Path) -> Result<(History, Results, Option<ObjectKind>), Error> {
+        let named = self.object();
+        let options = Options {
+            format: self.format,
+            object: named.and_then(read_as),
+            initial: self.initial,
+            ..Options::default()
+        };
+        let AnyHistory { history, foreign, warnings } = AnyHistory::open(path, &options)?;
+        warnings.iter().for_each(|warning| say(&format!("warning: {warning}")));
+        let kind = match (named, &self.workload, foreign) {
+            (Some(kind), ..) => Some(kind),
+            (None, None, Some((_, object))) => Some(decided(path, object)?),
+            (None, ..) => None,
+        };
+        let checkers: Vec<Box<dyn Checker>> = match kind {
+            Some(kind) => vec![kind.checker(&self.settings(), history.names())],
+            None => {
+                let name = self.workload.as_deref().unwrap_or("register");
+                workload(name, no_options()).map_err(Error::usage)?.checkers()
+            }
+        };
+        let of_object = || only(vec![Model::Linearizable]);
+        let expect = match (self.wanted(), kind) {
+            (Some(expect), _) => expect,
+            (None, Some(_)) => of_object(),
+            (None, None) => Expectations::default(),
+        };
+        let circumstances = Circumstances::default();
+        let results = analyse(&history, checkers, &expect, circumstances, self.bounds.bounds())?;
+        Ok((history, results, kind))
+    }
+
+    fn settings(&self) -> ObjectSettings {
+        let Self { initial, permits, together, .. } = *self;
+        ObjectSettings { initial, permits, together }
     }
 
     /// What `--model` asks for, if anything.
     fn wanted(&self) -> Option<Expectations> {
-        let models = self.models.clone();
-        let others = Model::ALL.into_iter().filter(|model| !models.contains(model));
-        let known = others.map(Violation::of).collect();
-        (!models.is_empty()).then_some(Expectations { models, known, ..Expectations::default() })
+        let models = self.models.iter().map(|it| match it {
+            Judged::Model(model) => *model,
+            Judged::Object(_) => Model::Linearizable,
+        });
+        let models: Vec<Model> = models.collect();
+        (!models.is_empty()).then(|| only(models))
     }
 
     /// Judges a run again and writes its results and report anew. What only the run itself could know
@@ -118,18 +278,120 @@ impl Check {
         let workload = plan.workload.as_ref();
         let recording = arrow::read(folder.history())?;
         warn_if_cut(&folder.history(), &recording);
+        let bounds = self.bounds.bounds();
         // Of a killed run, or where they are damaged, there are none.
         let before: Option<Results> = read_json(&folder.results()).ok();
         let mut circumstances = before.map(|it| it.circumstances).unwrap_or_default();
         circumstances.interrupted |= !recording.complete;
         if let Some(expect) = self.wanted() {
-            let results = analyse(&recording.history, workload, &expect, circumstances)?;
+            let results = analyse(
+                &recording.history,
+                self.checkers(workload, &recording.history),
+                &expect,
+                circumstances,
+                bounds,
+            )?;
             return Ok((recording.history, results));
         }
-        let mut results = analyse(&recording.history, workload, &test.test.expect, circumstances)?;
+        let mut results = analyse(
+            &recording.history,
+            workload.checkers(),
+            &test.test.expect,
+            circumstances,
+            bounds,
+        )?;
         results.add_failures(save(&folder, &test, &plan, &recording.history, &results));
         Ok((recording.history, results))
     }
+
+    /// The workload's checkers, or that of the kind of object that `--model` names.
+    fn checkers(&self, workload: &dyn Workload, history: &History) -> Vec<Box<dyn Checker>> {
+        match self.object() {
+            Some(kind) => vec![kind.checker(&self.settings(), history.names())],
+            None => workload.checkers(),
+        }
+    }
+}
+
+/// Only these models count.
+fn only(models: Vec<Model>) -> Expectations {
+    let others = Model::ALL.into_iter().filter(|model| !models.contains(model));
+    let known = others.map(Violation::of).collect();
+    Expectations { models, known, ..Expectations::default() }
+}
+
+/// How the words of a foreign history must be understood for it to be about this kind of object.
+fn read_as(kind: ObjectKind) -> Option<Object> {
+    Some(match kind {
+        ObjectKind::Register => Object::Register,
+        ObjectKind::CasRegister => Object::CasRegister,
+        ObjectKind::MultiRegister => Object::MultiRegister,
+        ObjectKind::KeyValue => Object::KeyValue,
+        ObjectKind::Queue => Object::Queue,
+        ObjectKind::Bag => Object::Bag,
+        ObjectKind::Stack => Object::Stack,
+        ObjectKind::Mutex | ObjectKind::ReentrantMutex | ObjectKind::Semaphore => Object::Mutex,
+        ObjectKind::FencedLock => Object::FencedLock,
+        ObjectKind::Set => Object::Set,
+        ObjectKind::Counter => Object::Counter,
+        ObjectKind::IdGenerator => Object::Ids,
+    })
+}
+
+/// The kind of object that decides a foreign history of which nothing was said.
+fn decided(path: &Path, object: Object) -> Result<ObjectKind, Error> {
+    Ok(match object {
+        Object::Register => ObjectKind::Register,
+        Object::CasRegister => ObjectKind::CasRegister,
+        Object::MultiRegister => ObjectKind::MultiRegister,
+        Object::KeyValue => ObjectKind::KeyValue,
+        Object::Queue => ObjectKind::Queue,
+        Object::Bag => ObjectKind::Bag,
+        Object::Stack => ObjectKind::Stack,
+        Object::Mutex => ObjectKind::Mutex,
+        Object::FencedLock => ObjectKind::FencedLock,
+        Object::Set => ObjectKind::Set,
+        Object::Counter => ObjectKind::Counter,
+        Object::Ids => ObjectKind::IdGenerator,
+        Object::ListAppend | Object::Accounts | Object::Mixed => {
+            let objects = ObjectKind::ALL.map(ObjectKind::name).join(", ");
+            return Err(Error::usage(format!(
+                "{}: expected a history of one kind of object that can be decided ({objects}), \
+                 found one of {object}",
+                path.display()
+            ))
+            .hint("name a kind with `--model`, or a workload with `--workload`"));
+        }
+    })
+}
+
+/// Endings of files that are taken for histories where a folder is given.
+const HISTORIES: [&str; 8] =
+    [".arrow", ".edn", ".json", ".jsonl", ".ndjson", ".log", ".txt", ".hist"];
+
+/// Adds the runs and the histories in a folder, by name.
+fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), Error> {
+    let unreadable = |error| Error::usage(format!("failed to read {}: {error}", folder.display()));
+    let entries = std::fs::read_dir(folder).map_err(unreadable)?;
+    let mut paths: Vec<PathBuf> = entries
+        .map(|entry| entry.map(|it| it.path()))
+        .collect::<Result<_, _>>()
+        .map_err(unreadable)?;
+    paths.sort();
+    for path in paths {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if path.is_symlink() {
+            continue;
+        }
+        if path.is_dir() && path.join(TEST_FILE).is_file() {
+            found.push(path);
+        } else if path.is_dir() {
+            collect(&path, found)?;
+        } else if HISTORIES.iter().any(|ending| name.ends_with(ending)) {
+            found.push(path);
+        }
+    }
+    Ok(())
 }
 
 /// A folder must be a run, and so must a file of a run. Any other file is a bare history, wherever
@@ -137,7 +399,7 @@ impl Check {
 fn is_run(path: &Path) -> bool {
     let other_history = path.extension().is_some_and(|it| it == "arrow")
         && path.file_name().is_some_and(|name| name != "history.arrow");
-    path.is_dir() || !other_history && path.with_file_name("test.json").is_file()
+    path.is_dir() || !other_history && path.with_file_name(TEST_FILE).is_file()
 }
 
 fn warn_if_cut(path: &Path, recording: &arrow::Recording) {
@@ -151,21 +413,30 @@ fn warn_if_cut(path: &Path, recording: &arrow::Recording) {
     }
 }
 
-fn text(checked: &[Checked]) -> String {
-    let header = ["history", "operations", "verdict", "violations"].map(str::to_owned).to_vec();
-    let mut rows = vec![header];
-    let mut sentences = String::new();
+impl Checked {
+    /// A line, and below it what is not as it should be.
+    fn text(&self) -> String {
+        let mut text = format!("{}: {}\n", self.path.display(), self.sentence);
+        for line in &self.explanation {
+            text += &format!("    {line}\n");
+        }
+        for unmet in &self.unmet {
+            text += &format!("    unexpected: {unmet}\n");
+        }
+        text
+    }
+}
+
+fn summary(checked: &[Checked]) -> String {
+    let header = ["history", "object", "operations", "verdict", "violations"];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
     for one in checked {
         let violations = match one.violations.as_slice() {
             [] => "none".to_owned(),
             violations => violations.join(", "),
         };
-        let path = one.path.display().to_string();
-        sentences += &format!("{path}: {}\n", one.sentence);
-        for unmet in &one.unmet {
-            sentences += &format!("    unexpected: {unmet}\n");
-        }
-        rows.push(vec![path, one.operations.to_string(), one.verdict.clone(), violations]);
+        let (path, object) = (one.path.display().to_string(), one.object.unwrap_or("").to_owned());
+        rows.push(vec![path, object, one.operations.to_string(), one.verdict.clone(), violations]);
     }
-    format!("{}\n{sentences}", table::render(&rows, Colors::of_stdout()))
+    table::render(&rows, Colors::of_stdout())
 }

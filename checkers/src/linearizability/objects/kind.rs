@@ -6,7 +6,9 @@ use std::str::FromStr;
 use perjury_history::{Names, Reading, Value};
 
 use super::bag::Bag;
+use super::counter::Counter;
 use super::fenced_lock::FencedLock;
+use super::id_generator::IdGenerator;
 use super::key_value::KeyValue;
 use super::multi_register::MultiRegister;
 use super::mutex::Mutex;
@@ -14,6 +16,7 @@ use super::queue::Queue;
 use super::reentrant_mutex::ReentrantMutex;
 use super::register::Register;
 use super::semaphore::Semaphore;
+use super::set::Set;
 use super::stack::Stack;
 use super::together::Together;
 use crate::Checker;
@@ -44,6 +47,12 @@ pub enum ObjectKind {
     Semaphore,
     /// Held by one at a time, each time with a larger token.
     FencedLock,
+    /// Added to, read as a whole.
+    Set,
+    /// Incremented, read.
+    Counter,
+    /// Gives out no id twice.
+    IdGenerator,
 }
 
 /// What is not the same for every object of a kind.
@@ -60,7 +69,7 @@ pub struct ObjectSettings {
 
 impl ObjectKind {
     /// All of them.
-    pub const ALL: [ObjectKind; 11] = [
+    pub const ALL: [ObjectKind; 14] = [
         ObjectKind::Register,
         ObjectKind::CasRegister,
         ObjectKind::MultiRegister,
@@ -72,6 +81,9 @@ impl ObjectKind {
         ObjectKind::ReentrantMutex,
         ObjectKind::Semaphore,
         ObjectKind::FencedLock,
+        ObjectKind::Set,
+        ObjectKind::Counter,
+        ObjectKind::IdGenerator,
     ];
 
     /// The name in options and results.
@@ -88,6 +100,9 @@ impl ObjectKind {
             ObjectKind::ReentrantMutex => "reentrant-mutex",
             ObjectKind::Semaphore => "semaphore",
             ObjectKind::FencedLock => "fenced-lock",
+            ObjectKind::Set => "set",
+            ObjectKind::Counter => "counter",
+            ObjectKind::IdGenerator => "id-generator",
         }
     }
 
@@ -107,6 +122,9 @@ impl ObjectKind {
             ObjectKind::ReentrantMutex => "lock, unlock, by the process that holds it",
             ObjectKind::Semaphore => "lock, unlock, so many at a time",
             ObjectKind::FencedLock => "acquire with a growing token, release",
+            ObjectKind::Set => "add, read of all elements",
+            ObjectKind::Counter => "increment, read",
+            ObjectKind::IdGenerator => "generate; no id twice",
         }
     }
 
@@ -132,6 +150,9 @@ impl ObjectKind {
                 Box::new(Linearizability::of(MultiRegister::holding(initial)))
             }
             ObjectKind::KeyValue => of(KeyValue::new(names), together),
+            ObjectKind::Queue if !together => Box::new(Linearizability::of_queues()),
+            ObjectKind::Bag if !together => Box::new(Linearizability::of_bags()),
+            ObjectKind::Stack if !together => Box::new(Linearizability::of_stacks()),
             ObjectKind::Queue => of(Queue, together),
             ObjectKind::Bag => of(Bag, together),
             ObjectKind::Stack => of(Stack, together),
@@ -143,6 +164,9 @@ impl ObjectKind {
             }
             ObjectKind::Semaphore => of(Semaphore::new(permits.unwrap_or(1)), together),
             ObjectKind::FencedLock => of(FencedLock, together),
+            ObjectKind::Set => of(Set, together),
+            ObjectKind::Counter => of(Counter, together),
+            ObjectKind::IdGenerator => of(IdGenerator, together),
         }
     }
 }
