@@ -17,8 +17,9 @@ use super::messages::{self, Member, Members, Status};
 use super::settings::{EtcdReads, EtcdSettings};
 use crate::StoreError;
 
-/// How long a question may take that a node answers by itself.
-const STATUS_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long a question may take that a node answers by itself, and one that takes a majority.
+const STATUS_TIMEOUT: Duration = Duration::from_secs(1);
+const READY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long a question may take that the cluster must agree on: etcd gives up on most after seven
 /// seconds, and what it says then is better than nothing.
@@ -33,6 +34,9 @@ const START_POLL: Duration = Duration::from_millis(200);
 const CHANGE_PATIENCE: Duration = Duration::from_secs(30);
 const CHANGE_TIMEOUT: Duration = Duration::from_secs(5);
 const CHANGE_POLL: Duration = Duration::from_millis(500);
+
+/// How long a cluster without a leader is waited for when one is to hand over.
+const TRANSFER_PATIENCE: Duration = Duration::from_secs(10);
 
 async fn ask<A: DeserializeOwned>(
     machine: &Machine,
@@ -62,7 +66,7 @@ pub(super) async fn statuses(lab: &MachineLab) -> Vec<(NodeId, Status)> {
 pub(super) async fn trouble(lab: &MachineLab) -> Option<String> {
     let each = lab.machines().iter().map(|machine| async move {
         let request = messages::range("ready", EtcdReads::Linearizable);
-        let answer = ask::<messages::Range>(machine, messages::RANGE, &request, STATUS_TIMEOUT);
+        let answer = ask::<messages::Range>(machine, messages::RANGE, &request, READY_TIMEOUT);
         answer.await.err().map(|error| format!("{machine}: {error}"))
     });
     join_all(each).await.into_iter().flatten().next()
@@ -94,26 +98,40 @@ pub(super) async fn stays_up(
     Ok(true)
 }
 
-/// Has the leader hand over to a node.
+/// Has the leader hand over to a node. Elections that are under way are waited for.
 pub(super) async fn transfer_leadership(lab: &MachineLab, to: NodeId) -> Result<(), StoreError> {
-    let failed = |problem: String| StoreError::Unreachable { node: to, what: "lead", problem };
-    let statuses = statuses(lab).await;
-    let Some((_, target)) = statuses.iter().find(|(node, _)| *node == to) else {
-        return Err(failed("it does not answer".to_owned()));
-    };
-    // An old leader that has not noticed yet has the older term.
-    let leading = statuses.iter().filter(|(_, status)| status.leads());
-    let Some((leader, _)) = leading.max_by_key(|(_, status)| status.term) else {
-        return Err(failed("no node leads that could hand over".to_owned()));
-    };
-    if *leader == to {
-        return Ok(());
+    let until = Instant::now() + TRANSFER_PATIENCE;
+    loop {
+        let statuses = statuses(lab).await;
+        let Some((_, target)) = statuses.iter().find(|(node, _)| *node == to) else {
+            return Err(cannot_lead(to, "it does not answer".to_owned()));
+        };
+        // An old leader that has not noticed yet has the older term.
+        let leading = statuses.iter().filter(|(_, status)| status.leads());
+        let leader = leading.max_by_key(|(_, status)| status.term).map(|(leader, _)| *leader);
+        let outcome = match leader {
+            Some(leader) if leader == to => return Ok(()),
+            Some(leader) => hand_over(lab.machine(leader), target, to).await,
+            None => Err(cannot_lead(to, "no node leads that could hand over".to_owned())),
+        };
+        if outcome.is_ok() || Instant::now() >= until {
+            return outcome;
+        }
+        sleep(CHANGE_POLL).await;
     }
+}
+
+async fn hand_over(leader: &Machine, target: &Status, to: NodeId) -> Result<(), StoreError> {
     let request = json!({ "targetID": target.header.member_id.to_string() });
-    let machine = lab.machine(*leader);
     let path = messages::TRANSFER_LEADERSHIP;
-    let handed = ask::<serde_json::Value>(machine, path, &request, CLUSTER_TIMEOUT).await;
-    handed.map(|_| ()).map_err(|error| failed(format!("{leader}, the leader, says: {error}")))
+    let handed = ask::<serde_json::Value>(leader, path, &request, CLUSTER_TIMEOUT).await;
+    handed
+        .map(|_| ())
+        .map_err(|error| cannot_lead(to, format!("{leader}, the leader, says: {error}")))
+}
+
+fn cannot_lead(node: NodeId, problem: String) -> StoreError {
+    StoreError::Unreachable { node, what: "lead", problem }
 }
 
 /// A cluster as one of its nodes, that is in touch with a leader, sees it.
@@ -123,11 +141,16 @@ pub(super) struct Membership<'a> {
 }
 
 impl<'a> Membership<'a> {
-    /// The cluster without asking `node` itself.
+    /// The cluster as it is, as the nodes other than a machine's see it.
     ///
     /// # Errors
-    /// If no other node knows a leader.
-    pub(super) async fn around(
+    /// If no other node knows a leader in time.
+    pub(super) async fn around(lab: &'a MachineLab, machine: &Machine) -> Result<Self, StoreError> {
+        Self::changed(lab, machine.node(), "join the cluster", |_| None).await
+    }
+
+    /// The cluster at the moment, without asking `node` itself.
+    async fn now_around(
         lab: &'a MachineLab,
         node: NodeId,
         what: &'static str,
@@ -198,7 +221,7 @@ impl<'a> Membership<'a> {
         let until = Instant::now() + CHANGE_PATIENCE;
         loop {
             let attempt = async {
-                let seen = Self::around(lab, node, what).await?;
+                let seen = Self::now_around(lab, node, what).await?;
                 let Some((path, request)) = missing(&seen) else { return Ok(seen) };
                 let Self { spokesman, .. } = seen;
                 match ask(spokesman, path, &request, CHANGE_TIMEOUT).await {

@@ -141,7 +141,7 @@ impl Store for EtcdStore {
     async fn add_member(&self, lab: &Lab, node: NodeId) -> Result<(), StoreError> {
         let lab = machines(self.name(), lab)?;
         let machine = lab.machine(node);
-        let known = Membership::around(lab, node, "join the cluster").await?;
+        let known = Membership::around(lab, machine).await?;
         if known.member(machine).is_none() {
             installation::erase(machine).await?;
         }

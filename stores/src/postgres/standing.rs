@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use perjury_history::NodeId;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_postgres::Row;
 
 use super::classify::Problem;
@@ -12,7 +12,10 @@ use super::connection::{Connection, Endpoint};
 use super::files::OPERATOR;
 
 /// How long an operator waits for an answer.
-const TIMEOUT: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long of nodes that may well be down.
+const GLANCE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long a node may take for what needs its disk.
 const SLOW_TIMEOUT: Duration = Duration::from_secs(30);
@@ -104,7 +107,8 @@ pub(super) async fn standings(endpoints: &[Endpoint]) -> Vec<Standing> {
         let console = Console::open(&endpoints[node as usize]).await.ok()?;
         console.standing(NodeId(node)).await.ok()
     };
-    join_all((0..endpoints.len() as u32).map(ask)).await.into_iter().flatten().collect()
+    let glances = (0..endpoints.len() as u32).map(|node| timeout(GLANCE_TIMEOUT, ask(node)));
+    join_all(glances).await.into_iter().filter_map(|it| it.ok().flatten()).collect()
 }
 
 /// The primary; of several, the one of the latest timeline.

@@ -20,11 +20,19 @@ pub(super) const SERVER_PORT: u16 = 6379;
 /// The port of Sentinels.
 pub(super) const SENTINEL_PORT: u16 = 26379;
 
-/// How long an operator's question may take.
-const ANSWER_LIMIT: Duration = Duration::from_millis(1_000);
+/// How long an operator waits for an answer of who may be down.
+const GLANCE_LIMIT: Duration = Duration::from_secs(1);
 
-/// How long a Sentinel may take to learn whom it is to promote.
-const PRIORITY_LIMIT: Duration = Duration::from_secs(5);
+/// And of who should be up.
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long Sentinels may take to learn whom one of them is to promote.
+const CANDIDATE_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long a failover may take.
+const FAILOVER_LIMIT: Duration = Duration::from_secs(10);
+
+const PROMOTION_POLL: Duration = Duration::from_millis(50);
 
 /// Where a node's two daemons listen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,22 +81,21 @@ impl Cluster {
 
     /// What a node's server takes itself for.
     pub(super) async fn role(&self, node: NodeId) -> Result<Role, Failure> {
-        let deadline = Instant::now() + ANSWER_LIMIT;
+        let deadline = Instant::now() + GLANCE_LIMIT;
         let mut connection = Connection::open(self.endpoints(node).server, deadline).await?;
         role(&mut connection, deadline).await
     }
 
     /// The nodes that take themselves for the master.
     pub(super) async fn masters(&self) -> Vec<NodeId> {
-        let nodes = (0..self.nodes.len() as u32).map(NodeId);
-        let roles = join_all(nodes.map(async |node| (node, self.role(node).await))).await;
+        let roles = join_all(self.nodes().map(async |node| (node, self.role(node).await))).await;
         let masters = roles.into_iter().filter(|(_, role)| *role == Ok(Role::Master));
         masters.map(|(node, _)| node).collect()
     }
 
     /// What keeps the store from serving on every node, if anything does.
     pub(super) async fn trouble(&self) -> Option<String> {
-        let nodes: Vec<_> = (0..self.nodes.len() as u32).map(NodeId).collect();
+        let nodes: Vec<_> = self.nodes().collect();
         let mut roles = Vec::new();
         for (node, role) in nodes.iter().zip(join_all(nodes.iter().map(|it| self.role(*it))).await)
         {
@@ -113,7 +120,7 @@ impl Cluster {
 
     /// What keeps a node's Sentinel from replacing the master when it is to, if anything does.
     async fn sentinel_trouble(&self, node: NodeId, master: SocketAddr) -> Option<String> {
-        let view = match self.ask_sentinel(node, "MASTER").await {
+        let view = match self.ask_sentinel(node, "MASTER", GLANCE_LIMIT).await {
             Ok(view) => view,
             Err(failure) => return Some(format!("the Sentinel of {node}: {}", failure.reason())),
         };
@@ -133,8 +140,8 @@ impl Cluster {
         })
     }
 
-    /// Has the Sentinel of a node make that node the master, without asking the others. Sentinel
-    /// chooses by priority, so the node is given the best one for as long as it takes.
+    /// Has the Sentinel of a node make that node the master, without asking the others, and waits
+    /// until it is. Sentinel chooses by priority, so the node is given the best one meanwhile.
     pub(super) async fn promote(&self, node: NodeId) -> Result<(), Failure> {
         if self.role(node).await? == Role::Master {
             return Ok(());
@@ -145,50 +152,92 @@ impl Cluster {
             command
         };
         let server = self.endpoints(node).server;
-        ask::<()>(server, &priority("1")).await?;
+        ask::<()>(server, &priority("1"), ANSWER_LIMIT).await?;
         let told = self.promote_preferred(node).await;
-        ask::<()>(server, &priority("100")).await?;
-        told
+        told.and(ask::<()>(server, &priority("100"), ANSWER_LIMIT).await)
     }
 
     async fn promote_preferred(&self, node: NodeId) -> Result<(), Failure> {
-        // A Sentinel asks replicas for their priority every ten seconds only.
-        self.look_every(node, 100).await?;
-        let known = self.await_priority(node).await;
-        self.look_every(node, 10_000).await?;
+        // Sentinels ask replicas for their role and priority every ten seconds only.
+        self.look_every(100).await;
+        let known = self.await_candidate(node).await;
+        self.look_every(10_000).await;
         known?;
-        self.ask_sentinel(node, "FAILOVER").await.map(|_| ())
+        self.ask_sentinel(node, "FAILOVER", ANSWER_LIMIT).await?;
+        let until = Instant::now() + FAILOVER_LIMIT;
+        while self.role(node).await != Ok(Role::Master) {
+            if Instant::now() >= until {
+                let problem = "its Sentinel began a failover and gave it up";
+                return Err(Failure::Unanswered(problem.to_owned()));
+            }
+            sleep(PROMOTION_POLL).await;
+        }
+        Ok(())
     }
 
-    async fn look_every(&self, node: NodeId, ms: u64) -> Result<(), Failure> {
+    fn nodes(&self) -> impl Iterator<Item = NodeId> + use<> {
+        (0..self.nodes.len() as u32).map(NodeId)
+    }
+
+    /// Has all Sentinels look at replicas more or less often. One that does not answer is none whose
+    /// view could matter.
+    async fn look_every(&self, ms: u64) {
         let mut command = cmd("SENTINEL");
         command.arg("DEBUG").arg("INFO-PERIOD").arg(ms);
-        ask(self.endpoints(node).sentinel, &command).await
+        let told = self.nodes.iter().map(|it| ask::<()>(it.sentinel, &command, GLANCE_LIMIT));
+        join_all(told).await;
     }
 
-    async fn await_priority(&self, node: NodeId) -> Result<(), Failure> {
-        let server = self.endpoints(node).server;
-        let until = Instant::now() + PRIORITY_LIMIT;
-        while Instant::now() < until {
-            let replicas = self.ask_sentinel(node, "REPLICAS").await?;
-            let replicas: Vec<BTreeMap<String, String>> =
-                from_redis_value(replicas).unwrap_or_default();
-            let preferred = |it: &BTreeMap<String, String>| {
-                it.get("name") == Some(&server.to_string())
-                    && it.get("slave-priority").is_some_and(|priority| priority == "1")
+    /// Waits until a node's Sentinel knows its priority, and every Sentinel knows it as a replica: one
+    /// that still takes it for a master that came back would soon have it follow again.
+    async fn await_candidate(&self, node: NodeId) -> Result<(), Failure> {
+        let until = Instant::now() + CANDIDATE_LIMIT;
+        loop {
+            let views = self.nodes().map(async |it| (it, self.replica_seen_by(it, node).await));
+            let views = join_all(views).await;
+            let is = |seen: &BTreeMap<String, String>, name, value| {
+                seen.get(name).is_some_and(|it: &String| it == value)
             };
-            if replicas.iter().any(preferred) {
+            let ready = views.iter().all(|(by, seen)| match seen {
+                Ok(seen) => {
+                    is(seen, "role-reported", "slave")
+                        && (*by != node || is(seen, "slave-priority", "1"))
+                }
+                Err(_) => *by != node,
+            });
+            if ready {
                 return Ok(());
             }
-            sleep(Duration::from_millis(50)).await;
+            if Instant::now() >= until {
+                let problem = "the Sentinels do not learn that it is a replica to be the master";
+                return Err(Failure::Unasked(problem.to_owned()));
+            }
+            sleep(PROMOTION_POLL).await;
         }
-        let problem = "its Sentinel does not learn that it is to be the master";
-        Err(Failure::Unasked(problem.to_owned()))
+    }
+
+    /// What a Sentinel knows of a node's server as a replica; nothing if it is none to it.
+    async fn replica_seen_by(
+        &self,
+        by: NodeId,
+        node: NodeId,
+    ) -> Result<BTreeMap<String, String>, Failure> {
+        let name = self.endpoints(node).server.to_string();
+        let replicas = self.ask_sentinel(by, "REPLICAS", GLANCE_LIMIT).await?;
+        let replicas: Vec<BTreeMap<String, String>> =
+            from_redis_value(replicas).unwrap_or_default();
+        let seen = replicas.into_iter().find(|it| it.get("name") == Some(&name));
+        Ok(seen.unwrap_or_default())
     }
 
     /// Asks a node's Sentinel something, over a connection of its own.
-    async fn ask_sentinel(&self, node: NodeId, question: &str) -> Result<Value, Failure> {
-        ask(self.endpoints(node).sentinel, &sentinel_command(question)).await
+    async fn ask_sentinel(
+        &self,
+        node: NodeId,
+        question: &str,
+        limit: Duration,
+    ) -> Result<Value, Failure> {
+        ask(self.endpoints(node).sentinel, &sentinel_command(question), limit).await
     }
 }
 
@@ -200,8 +249,12 @@ pub(super) fn sentinel_command(question: &str) -> Cmd {
 }
 
 /// An operator's question, over a connection of its own.
-async fn ask<T: FromRedisValue>(address: SocketAddr, command: &Cmd) -> Result<T, Failure> {
-    let deadline = Instant::now() + ANSWER_LIMIT;
+async fn ask<T: FromRedisValue>(
+    address: SocketAddr,
+    command: &Cmd,
+    limit: Duration,
+) -> Result<T, Failure> {
+    let deadline = Instant::now() + limit;
     let answer = Connection::open(address, deadline).await?.ask(command, deadline).await?;
     from_redis_value(answer).map_err(|error| Failure::Unanswered(error.to_string()))
 }
