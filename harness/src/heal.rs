@@ -65,7 +65,7 @@ impl Broken {
     /// Takes everything back. Harmless if something of it is over already.
     ///
     /// # Errors
-    /// If the lab cannot be reached or the journal not be written.
+    /// If the lab cannot be reached, another controller uses it, or the journal cannot be written.
     pub fn heal(&self) -> Result<HealReport, Error> {
         let nodes = self.left.faults.values().flat_map(|fault| fault.nodes().to_vec());
         let links = self.left.faults.values().flat_map(Fault::links);
@@ -74,12 +74,16 @@ impl Broken {
         let lab = connect(&self.lab()?, nodes)?;
         let (footprint, agent) = (self.left.place.footprint(), agent()?);
         lab.run(async {
+            // A run that is under way takes back its faults itself.
+            let locks = lab.lock().await.map_err(Error::failure)?;
             let injector = LinuxInjector::open(lab.clone(), footprint, agent).await;
             let injector = injector.map_err(Error::failure)?;
             let report =
                 heal_left_behind(&self.journal, &injector).await.map_err(Error::failure)?;
             // What was on its way to a machine when the run died may have come after its undo.
             let swept = lab.each(|machine| injector.sweep(machine)).await;
+            // Whoever took a machine in between has swept it first.
+            locks.release().await;
             swept.map_err(Error::failure).map(|_| report)
         })
     }

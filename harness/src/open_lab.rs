@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use perjury_lab::machines::{Footprint, VOLUME_MIB};
+use perjury_lab::machines::{Footprint, MachineLocks, VOLUME_MIB};
 use perjury_lab::namespaces::{self, LabLock, NamespaceSettings};
 use perjury_lab::remote::RemoteError;
 use perjury_lab::{Lab, MachineLab, SimulatedLab, ssh};
@@ -29,7 +29,9 @@ pub struct OpenLab {
     injector: Arc<dyn Injector>,
     /// What the injector is on real machines.
     linux: Option<Arc<LinuxInjector>>,
-    /// Released when the lab is as it was found.
+    /// Released when the machines are as they were found.
+    locks: Option<MachineLocks>,
+    /// Released after them.
     namespaces: Option<Namespaces>,
 }
 
@@ -55,7 +57,14 @@ impl OpenLab {
             })?;
             let injector = Arc::new(SimulatedInjector::new(lab.clone()));
             let lab = Lab::Simulated(lab);
-            return Ok(Self { lab, settings, injector, linux: None, namespaces: None });
+            return Ok(Self {
+                lab,
+                settings,
+                injector,
+                linux: None,
+                locks: None,
+                namespaces: None,
+            });
         }
         let namespaces = match &settings {
             LabSettings::Namespaces(wanted) => Some(Namespaces::open(wanted, nodes)?),
@@ -67,15 +76,16 @@ impl OpenLab {
         let agent = agent()?;
         let footprint = plan.store.footprint();
         let prepared = lab.run(async {
+            let locks = lab.lock().await?;
             lab.reset().await?;
             lab.prepare(VOLUME_MIB).await?;
             let injector = LinuxInjector::open(lab.clone(), footprint, agent).await?;
             lab.each(|machine| injector.sweep(machine)).await?;
-            Ok::<_, RemoteError>(Arc::new(injector))
+            Ok::<_, RemoteError>((Arc::new(injector), locks))
         });
-        let linux = prepared.map_err(Error::failure)?;
-        let (injector, linux) = (linux.clone(), Some(linux));
-        Ok(Self { lab: Lab::Machines(lab), settings, injector, linux, namespaces })
+        let (linux, locks) = prepared.map_err(Error::failure)?;
+        let (injector, linux, locks) = (linux.clone(), Some(linux), Some(locks));
+        Ok(Self { lab: Lab::Machines(lab), settings, injector, linux, locks, namespaces })
     }
 
     /// The lab.
@@ -125,6 +135,10 @@ impl OpenLab {
         }));
         let mut left = Vec::new();
         left.extend(cleared.err().map(|error| format!("failed to clear the lab: {error}")));
+        if let Some(locks) = self.locks {
+            let lost = lab.run(locks.release()).into_iter();
+            left.extend(lost.map(|error| format!("during this run {error}")));
+        }
         if let Some(mut namespaces) = self.namespaces {
             left.extend(namespaces.close().err().map(|error| error.to_string()));
         }
@@ -189,10 +203,7 @@ fn heal_earlier_runs(settings: &LabSettings, runs: &Path) {
 /// If there is no such lab, it is simulated, or a machine cannot be reached.
 pub fn connect(settings: &LabSettings, nodes: u32) -> Result<MachineLab, Error> {
     match settings {
-        LabSettings::Simulated(_) => {
-            Err(Error::usage("expected a lab of real machines, found `simulated`")
-                .hint("`--lab namespaces`, or `--lab ssh --node HOST ...`"))
-        }
+        LabSettings::Simulated(_) => Err(not_real()),
         LabSettings::Namespaces(settings) => {
             namespaces::open(settings, nodes).map_err(Error::failure)
         }
@@ -202,6 +213,27 @@ pub fn connect(settings: &LabSettings, nodes: u32) -> Result<MachineLab, Error> 
             ssh::open(&settings).map_err(Error::failure)
         }
     }
+}
+
+/// All machines of a lab, whether they can be reached or not.
+///
+/// # Errors
+/// If there is no such lab, or it is simulated.
+pub fn all_machines(settings: &LabSettings) -> Result<MachineLab, Error> {
+    match settings {
+        LabSettings::Simulated(_) => Err(not_real()),
+        LabSettings::Namespaces(settings) => {
+            let status = namespaces::status(&settings.name).map_err(Error::failure)?;
+            let nodes = status.nodes.len() as u32;
+            namespaces::unopened(settings, nodes).map_err(Error::failure)
+        }
+        LabSettings::Ssh(settings) => ssh::unopened(settings).map_err(Error::failure),
+    }
+}
+
+fn not_real() -> Error {
+    Error::usage("expected a lab of real machines, found `simulated`")
+        .hint("`--lab namespaces`, or `--lab ssh --node HOST ...`")
 }
 
 /// This executable, as it runs on the nodes.

@@ -122,7 +122,7 @@ fn check(name: &str, flags: &LabFlags) -> Result<u8, Error> {
             ..NamespaceSettings::default()
         }),
     };
-    let lab = open_lab::connect(&settings, nodes(&settings)?)?;
+    let lab = open_lab::all_machines(&settings)?;
     let findings = lab.run(machines::check(&lab, VOLUME_MIB));
     if findings.is_empty() {
         say("every machine has everything");
@@ -150,16 +150,5 @@ fn check(name: &str, flags: &LabFlags) -> Result<u8, Error> {
         _ => Err(Error::failure(format!(
             "{fatal} findings without whose remedy there can be no run"
         ))),
-    }
-}
-
-/// As many as there are.
-fn nodes(settings: &LabSettings) -> Result<u32, Error> {
-    match settings {
-        LabSettings::Namespaces(settings) => {
-            let status = namespaces::status(&settings.name).map_err(Error::failure)?;
-            Ok(status.nodes.len() as u32)
-        }
-        _ => Ok(u32::MAX),
     }
 }

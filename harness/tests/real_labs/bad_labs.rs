@@ -54,6 +54,59 @@ fn machines_that_cannot_be_had_are_named_with_the_remedy() {
 }
 
 #[test]
+fn a_user_that_cannot_become_root_is_named_with_the_remedy() {
+    let Some(lab) = Lab::up(2, &["/usr/bin/etcd"]) else { return };
+    // For root there is a server already.
+    const LET_IN: &str = "useradd --create-home --password '*' plain && cd /etc/perjury && chmod 755 . && \
+        chmod 644 authorized_keys && sed 's/^Port 22/Port 2222/; s/^AllowUsers root/AllowUsers plain/' \
+        sshd_config >plain_config && /usr/sbin/sshd -f /etc/perjury/plain_config";
+    // It wants a password that nobody gave.
+    const SUDO: &str = "printf '#!/bin/sh\\necho a password is required >&2; exit 1\\n' \
+        >/usr/bin/sudo && chmod 755 /usr/bin/sudo";
+    let known = std::fs::read_to_string(lab.file("known_hosts")).expect("known hosts");
+    let known: String = known
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .map(|(hosts, key)| format!("[{}]:2222 {key}\n", hosts.split(',').next().unwrap_or(hosts)))
+        .collect();
+    let known = lab.place.write("known", known).display().to_string();
+    let nodes: Vec<String> = lab.addresses().iter().map(|it| format!("{it}:2222")).collect();
+    ["n1", "n2"].iter().for_each(|node| _ = lab.on(node, LET_IN));
+    let plain = ["--user", "plain", "--known-hosts", &known];
+    let plain = [&plain[..], &["--node", &nodes[0], "--node", &nodes[1]]].concat();
+    let refused = lab.run_over_ssh(ETCD, &plain);
+    fails(&refused, &["n1", "does not let plain become root", "allow `sudo -n` there"]);
+
+    ["n1", "n2"].iter().for_each(|node| _ = lab.on(node, SUDO));
+    let with_sudo = [&plain[..], &["--sudo"]].concat();
+    let refused = lab.run_over_ssh(ETCD, &with_sudo);
+    fails(&refused, &["n1", "does not let plain become root: a password is required"]);
+    // A check says it of both.
+    let checked = lab.check_over_ssh(&with_sudo);
+    fails(&checked, &["n1", "n2", "does not let plain become root", "2 findings"]);
+    ["n1", "n2"].iter().for_each(|node| lab.is_clean(node));
+}
+
+#[test]
+fn a_check_names_every_machine_that_cannot_be_reached_and_what_the_others_lack() {
+    let Some(lab) = Lab::up(3, &[]) else { return };
+    lab.on("n3", "mkdir /usr/local/none && mv /usr/sbin/nft /usr/sbin/xfs_io /usr/local/none");
+    let node = nix::unistd::Pid::from_raw(lab.process(1));
+    nix::sys::signal::kill(node, nix::sys::signal::Signal::SIGKILL).expect("it is ours");
+    let checked = lab.place.perjury(&["lab", "check", "--name", &lab.name]);
+    fails(&checked, &["n2", "is down", "perjury lab up", "no crashes (xfs_io is not installed)"]);
+    assert!(checked.stdout.contains("n1"), "{}", checked.stdout);
+
+    let mut nodes = lab.addresses();
+    nodes.push("no-such-machine.invalid".to_owned());
+    let nodes: Vec<&str> = nodes.iter().flat_map(|it| ["--node", it]).collect();
+    let checked = lab.check_over_ssh(&nodes);
+    let said =
+        ["n2", "cannot be reached", "n4", "no crashes (xfs_io is not installed)", "2 findings"];
+    fails(&checked, &said);
+}
+
+#[test]
 fn machines_that_cannot_carry_a_store_are_named_with_the_remedy() {
     let Some(lab) = Lab::up(2, &["/usr/bin/etcd"]) else { return };
     lab.on("n2", "fallocate -l 10G /filler || true");

@@ -92,3 +92,48 @@ fn what_a_killed_run_left_is_healed_by_the_command_and_by_the_next_run() {
         ["n1", "n2", "n3"].iter().for_each(|node| lab.is_clean(node));
     }
 }
+
+#[test]
+fn two_controllers_never_share_a_machine() {
+    let Some(lab) = Lab::up(3, &["/usr/bin/etcd"]) else { return };
+    lab.place.write("long.toml", ETCD);
+    let script = r#"script=[{at="0s",fault="pause@n3",lasts="1h"}]"#;
+    let long = ["--runs", "long", "--time-limit", "2h", "--set", script];
+    let mut first = Command::new(assert_cmd::cargo::cargo_bin!("perjury"))
+        .args(lab.over_ssh(&["run", "long.toml"], &long))
+        .current_dir(lab.place.path(""))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the command starts");
+    // Not a matter of speed: only a run that hangs reaches this.
+    let patience = Instant::now() + Duration::from_secs(120);
+    let paused = || lab.on("n3", "ps -C etcd -o stat= || true").starts_with('T');
+    while !paused() {
+        assert!(Instant::now() < patience, "the fault does not act");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let owner = format!("(process {})", first.id());
+    let short = ["--time-limit", "2s", "--set", "script=[]"];
+    let heal = ["heal", "--runs", "long"];
+    for refused in [lab.run(ETCD, &short), lab.run_over_ssh(ETCD, &short), lab.place.perjury(&heal)]
+    {
+        let said = format!("{}{}", refused.stdout, refused.stderr);
+        assert_eq!(refused.code, 3, "{said}");
+        for part in ["n1", "is in use by another run of Perjury", &owner, "wait for its end"] {
+            assert!(said.contains(part), "expected `{part}` in: {said}");
+        }
+    }
+    assert!(paused(), "nobody heals it while its run goes on");
+
+    first.kill().expect("SIGKILL");
+    first.wait().expect("it is dead");
+    let healed = lab.place.perjury(&heal);
+    assert_eq!(healed.code, 0, "{}{}", healed.stdout, healed.stderr);
+    let next = lab.run_over_ssh(ETCD, &short);
+    assert_eq!(next.code, 0, "{}{}", next.stdout, next.stderr);
+    for node in ["n1", "n2", "n3"] {
+        lab.is_clean(node);
+        assert_eq!(lab.on(node, "ls /run/perjury.lock 2>/dev/null || echo free"), "free");
+    }
+}

@@ -48,16 +48,33 @@ impl Lab {
     /// Runs a campaign on its machines as on a cluster's.
     pub(crate) fn run_over_ssh(&self, campaign: &str, arguments: &[&str]) -> Called {
         self.place.write("campaign.toml", campaign);
-        let hosts = self.status.nodes.iter().map(|node| node.addresses[0].to_string());
-        let hosts: Vec<String> = hosts.flat_map(|host| ["--node".to_owned(), host]).collect();
-        let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
+        let all = self.over_ssh(&["run", "campaign.toml"], arguments);
+        self.place.perjury(&all.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    /// Checks its machines as those of a cluster.
+    pub(crate) fn check_over_ssh(&self, arguments: &[&str]) -> Called {
+        let all = self.over_ssh(&["lab", "check"], arguments);
+        self.place.perjury(&all.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    /// A command with the flags by which the machines are reached as a cluster's.
+    pub(crate) fn over_ssh(&self, command: &[&str], arguments: &[&str]) -> Vec<String> {
+        let hosts = self.addresses().into_iter().flat_map(|it| ["--node".to_owned(), it]);
         let (key, known) = (self.file("key"), self.file("known_hosts"));
         let usual = ["--user", "root", "--identity", &key, "--known-hosts", &known];
         let given = |flag: &str| arguments.contains(&flag);
+        let hosts = hosts.filter(|_| !given("--node"));
         // What the test says replaces what is usual; a flag may stand only once.
-        let usual = usual.chunks(2).filter(|pair| !given(pair[0])).flatten().copied();
-        let usual: Vec<&str> = usual.collect();
-        self.place.perjury(&[&["run", "campaign.toml"], &hosts[..], &usual, arguments].concat())
+        let usual = usual.chunks(2).filter(|pair| !given(pair[0])).flatten();
+        let owned = |words: &[&str]| words.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+        let usual = usual.map(|it| (*it).to_owned());
+        owned(command).into_iter().chain(hosts).chain(usual).chain(owned(arguments)).collect()
+    }
+
+    /// The addresses of its machines, in order.
+    pub(crate) fn addresses(&self) -> Vec<String> {
+        self.status.nodes.iter().map(|node| node.addresses[0].to_string()).collect()
     }
 
     /// A file of the lab.

@@ -1,13 +1,13 @@
 //! One machine of a lab.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
 
 use perjury_history::NodeId;
 
-use crate::remote::{Command, Output, Remote, RemoteError};
+use crate::remote::{AbsentRemote, Command, Output, Remote, RemoteError};
 
 /// A machine that a node of the store lives on. Clones are handles to the same one.
 #[derive(Clone)]
@@ -26,6 +26,12 @@ impl Machine {
     pub fn new(node: NodeId, addresses: Vec<IpAddr>, remote: Arc<dyn Remote>) -> Self {
         assert!(!addresses.is_empty(), "a machine has an address");
         Self { node, addresses, remote }
+    }
+
+    /// A machine that is known not to be there, and why: that is its answer to everything.
+    pub(crate) fn absent(node: NodeId, name: String, error: RemoteError) -> Self {
+        let remote = Arc::new(AbsentRemote { node: name, error });
+        Self::new(node, vec![Ipv4Addr::UNSPECIFIED.into()], remote)
     }
 
     /// Which node lives here.

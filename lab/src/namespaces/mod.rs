@@ -42,7 +42,7 @@ mod up;
 pub use down::down;
 pub use error::NamespaceError;
 pub use lock::{LabLock, lock};
-pub use open::open;
+pub use open::{open, unopened};
 pub use possible::possible;
 pub use settings::NamespaceSettings;
 pub use status::{LabStatus, NodeStatus, names, status};

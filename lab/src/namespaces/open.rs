@@ -9,13 +9,25 @@ use super::record::{LabRecord, Node};
 use super::status::alive;
 use super::{NamespaceError, NamespaceSettings, keys};
 use crate::machines::{Machine, MachineLab};
-use crate::remote::{Command, Endpoint, Secrets, Ssh2Remote};
+use crate::remote::{Command, Endpoint, RemoteError, Secrets, Ssh2Remote};
 
 /// The first `nodes` nodes of a lab that is [up](super::up). Take its [lock](super::lock) first.
 ///
 /// # Errors
 /// If it is not up, has fewer nodes, or one of them cannot be reached.
 pub fn open(settings: &NamespaceSettings, nodes: u32) -> Result<MachineLab, NamespaceError> {
+    let lab = unopened(settings, nodes)?;
+    let hello = Command::new("true");
+    lab.run(lab.each(|machine| machine.run(&hello)))?;
+    Ok(lab)
+}
+
+/// The first `nodes` nodes of a lab, whether they run or not: for a
+/// [check](crate::machines::check) of all.
+///
+/// # Errors
+/// If it is not up, or has fewer nodes.
+pub fn unopened(settings: &NamespaceSettings, nodes: u32) -> Result<MachineLab, NamespaceError> {
     settings.check()?;
     let name = &settings.name;
     let lab = LabRecord::read(name)?.ok_or_else(|| NamespaceError::Absent(name.clone()))?;
@@ -23,25 +35,21 @@ pub fn open(settings: &NamespaceSettings, nodes: u32) -> Result<MachineLab, Name
         let (name, found, expected) = (name.clone(), lab.nodes, nodes);
         return Err(NamespaceError::TooSmall { name, found, expected });
     }
-    let machines: Result<_, _> =
-        lab.nodes().iter().take(nodes as usize).map(|node| machine(&lab, node)).collect();
-    let machines = machines?;
+    let machines = lab.nodes().iter().take(nodes as usize).map(|it| machine(&lab, it)).collect();
     let runtime = Runtime::new().map_err(|error| {
         NamespaceError::Settings(format!("no threads can be had for its runs ({error})"))
     })?;
-    let lab = MachineLab::new("namespaces", machines, runtime);
-    let hello = Command::new("true");
-    lab.run(lab.each(|machine| machine.run(&hello)))?;
-    Ok(lab)
+    Ok(MachineLab::new("namespaces", machines, runtime))
 }
 
-fn machine(lab: &LabRecord, node: &Node) -> Result<Machine, NamespaceError> {
+fn machine(lab: &LabRecord, node: &Node) -> Machine {
+    let id = NodeId(node.number - 1);
     if alive(lab, node).is_none() {
-        return Err(NamespaceError::Node {
-            lab: lab.settings.name.clone(),
-            node: node.name.clone(),
-            problem: "is down; `perjury lab down` and `perjury lab up` make it anew".to_owned(),
-        });
+        let error = RemoteError::Down {
+            node: format!("{} of the lab `{}`", node.name, lab.settings.name),
+            remedy: "`perjury lab down` and `perjury lab up` make it anew".to_owned(),
+        };
+        return Machine::absent(id, node.name.clone(), error);
     }
     let folder = lab.folder();
     let endpoint = Endpoint {
@@ -53,5 +61,5 @@ fn machine(lab: &LabRecord, node: &Node) -> Result<Machine, NamespaceError> {
         ..Endpoint::new(node.addresses[0].to_string())
     };
     let remote = Ssh2Remote::new(&node.name, endpoint);
-    Ok(Machine::new(NodeId(node.number - 1), node.addresses.clone(), Arc::new(remote)))
+    Machine::new(id, node.addresses.clone(), Arc::new(remote))
 }

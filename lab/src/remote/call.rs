@@ -5,7 +5,7 @@ use std::io::{Cursor, Read};
 use std::time::{Duration, Instant};
 
 use super::marks::Marked;
-use super::{Command, Output, RemoteError};
+use super::{Command, Output, Pulse, RemoteError};
 
 /// How much longer than the command's time-out we wait for the machine to say that it has ended
 /// it. A machine that is frozen or gone says nothing.
@@ -15,16 +15,19 @@ const GRACE: Duration = Duration::from_secs(1);
 pub(crate) enum Input<'a> {
     Bytes(&'a [u8]),
     File(File),
+    Pulse(Pulse),
 }
 
 impl Input<'_> {
-    /// The input with the line of a password before it.
+    /// The input with the line of a password before it. Where reading would block, there is nothing
+    /// to send yet.
     pub(crate) fn reader(self, password: Option<&str>) -> Box<dyn Read + Send> {
         let line = password.map(|password| format!("{password}\n")).unwrap_or_default();
         let line = Cursor::new(line.into_bytes());
         match self {
             Input::Bytes(bytes) => Box::new(line.chain(Cursor::new(bytes.to_vec()))),
             Input::File(file) => Box::new(line.chain(file)),
+            Input::Pulse(pulse) => Box::new(line.chain(pulse.beats())),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::{Command, Output};
+use super::{Command, Output, SILENCE_MAX};
 
 /// A machine cannot be used as asked. Every message names the machine, if
 /// there is one, and says what to do.
@@ -27,6 +27,14 @@ pub enum RemoteError {
         address: String,
         /// What happened.
         problem: String,
+    },
+    /// It does not run.
+    #[error("{node} is down; {remedy}")]
+    Down {
+        /// The machine.
+        node: String,
+        /// What to do.
+        remedy: String,
     },
     /// Its host key is not the known one, or none is known.
     #[error("{node} shows a host key that {problem} ({file}); {remedy}")]
@@ -63,6 +71,18 @@ pub enum RemoteError {
         user: String,
         /// What it said.
         problem: String,
+    },
+    /// Another controller uses it.
+    #[error(
+        "{node} is in use by another run of Perjury, of {by}; wait for its end, or end it. If it is \
+         gone already, the machine is free within {} s",
+        SILENCE_MAX.as_secs()
+    )]
+    InUse {
+        /// The machine.
+        node: String,
+        /// Whose run it is, and since when.
+        by: String,
     },
     /// The connection broke.
     #[error("the connection to {node} was lost: {problem}; did the machine restart?")]

@@ -18,6 +18,7 @@
 //! - A command is sent at most once.
 //! - Every error names the node and what to do about it.
 
+mod absent;
 mod call;
 mod command;
 mod endpoint;
@@ -27,6 +28,7 @@ mod local;
 mod marks;
 mod openssh;
 mod process;
+mod pulse;
 mod quote;
 mod ssh2;
 mod transfer;
@@ -38,11 +40,14 @@ use async_trait::async_trait;
 use call::Input;
 use transfer::Carrier;
 
+pub(crate) use absent::AbsentRemote;
 pub use command::{Command, Output};
+pub(crate) use endpoint::current_user;
 pub use endpoint::{Endpoint, Secrets};
 pub use error::RemoteError;
 pub use local::LocalRemote;
 pub use openssh::OpenSshRemote;
+pub use pulse::{Pulse, SILENCE_MAX};
 pub use quote::{quote, quote_all};
 pub use ssh2::Ssh2Remote;
 
@@ -79,6 +84,18 @@ pub trait Remote: Send + Sync {
     async fn stream(
         &self,
         command: &Command,
+        sink: &mut (dyn for<'a> FnMut(&'a [u8]) + Send),
+    ) -> Result<Output, RemoteError>;
+
+    /// As [`Remote::stream`], of a command that reads a pulse in place of its input. It goes on for as
+    /// long as somebody waits for it.
+    ///
+    /// # Errors
+    /// As [`Remote::output`].
+    async fn attend(
+        &self,
+        command: &Command,
+        pulse: &Pulse,
         sink: &mut (dyn for<'a> FnMut(&'a [u8]) + Send),
     ) -> Result<Output, RemoteError>;
 
@@ -122,5 +139,14 @@ impl<C: Carrier> Remote for C {
         sink: &mut (dyn for<'a> FnMut(&'a [u8]) + Send),
     ) -> Result<Output, RemoteError> {
         self.carry(command, Input::Bytes(&command.input), sink).await
+    }
+
+    async fn attend(
+        &self,
+        command: &Command,
+        pulse: &Pulse,
+        sink: &mut (dyn for<'a> FnMut(&'a [u8]) + Send),
+    ) -> Result<Output, RemoteError> {
+        self.carry(command, Input::Pulse(pulse.clone()), sink).await
     }
 }

@@ -1,16 +1,20 @@
 //! Carries a guarded command by a process of this machine: its `sh`, or the system's `ssh`.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::process::Stdio;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, Command as Process};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::call::{Deadline, Hearing};
 
 /// How much is read or written at once, in bytes.
 const PIECE: usize = 32 * 1024;
+
+/// How often we look whether an input that had nothing yet has something now.
+const TICK: Duration = Duration::from_millis(100);
 
 /// Why a process carried nothing to its end.
 pub(crate) enum Problem {
@@ -80,9 +84,12 @@ async fn read<S: AsyncRead + Unpin>(stream: &mut Option<S>, buffer: &mut [u8]) -
 async fn feed(stdin: Option<ChildStdin>, mut input: Box<dyn Read + Send>) {
     let Some(mut stdin) = stdin else { return };
     let mut piece = vec![0; PIECE];
-    while let Ok(length) = input.read(&mut piece) {
-        if length == 0 || stdin.write_all(&piece[..length]).await.is_err() {
-            return;
+    loop {
+        match input.read(&mut piece) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => sleep(TICK).await,
+            Err(_) | Ok(0) => return,
+            Ok(length) if stdin.write_all(&piece[..length]).await.is_err() => return,
+            Ok(_) => {}
         }
     }
 }

@@ -4,7 +4,8 @@
 //! and gives a [`MachineLab`]. Nothing is asked of the machine that Perjury runs on: no root, no
 //! firewall.
 //!
-//! Invariant: a lab that opens has been reached, every node of it.
+//! Invariant: a lab that opens has been reached, every node of it. One that is merely
+//! [named](unopened) may have nodes that never answer.
 
 mod node_address;
 mod settings;
@@ -28,6 +29,20 @@ use crate::remote::{Command, OpenSshRemote, Remote, RemoteError, Ssh2Remote};
 /// # Errors
 /// If the settings contradict themselves, or a machine cannot be reached: the first one in order.
 pub fn open(settings: &SshSettings) -> Result<MachineLab, RemoteError> {
+    let lab = unopened(settings)?;
+    // Half a minute for the first command: a name server may have to be waited for.
+    let limit = Duration::from_secs(settings.connect_timeout + 30);
+    let hello = Command::new("true").timeout(limit);
+    lab.run(lab.each(|machine| machine.run(&hello)))?;
+    Ok(lab)
+}
+
+/// The machines that the settings name, whether they can be reached or not: for a
+/// [check](crate::machines::check) of all.
+///
+/// # Errors
+/// If the settings contradict themselves.
+pub fn unopened(settings: &SshSettings) -> Result<MachineLab, RemoteError> {
     let refused = |problem: &str| RemoteError::Settings { problem: problem.to_owned() };
     if settings.nodes.is_empty() {
         return Err(refused("expected nodes, found none; name them by `nodes`"));
@@ -49,19 +64,18 @@ pub fn open(settings: &SshSettings) -> Result<MachineLab, RemoteError> {
     let machines = machines.collect::<Result<Vec<_>, _>>()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| refused(&format!("no threads can be had ({error})")))?;
-    let lab = MachineLab::new("ssh", machines, runtime);
-    // Half a minute for the first command: a name server may have to be waited for.
-    let limit = Duration::from_secs(settings.connect_timeout + 30);
-    let hello = Command::new("true").timeout(limit);
-    lab.run(lab.each(|machine| machine.run(&hello)))?;
-    Ok(lab)
+    Ok(MachineLab::new("ssh", machines, runtime))
 }
 
 fn machine(settings: &SshSettings, index: usize) -> Result<Machine, RemoteError> {
     let endpoint = settings.endpoint(index)?;
     let node = NodeId(index as u32);
     let name = format!("{node} ({})", settings.nodes[index]);
-    let addresses = resolve(&name, settings.addresses.get(index).unwrap_or(&endpoint.host))?;
+    let host = settings.addresses.get(index).unwrap_or(&endpoint.host);
+    let addresses = match resolve(&name, host) {
+        Ok(addresses) => addresses,
+        Err(error) => return Ok(Machine::absent(node, name, error)),
+    };
     let remote: Arc<dyn Remote> = match settings.client {
         SshClient::Ssh2 => Arc::new(Ssh2Remote::new(name, endpoint)),
         SshClient::Openssh => Arc::new(OpenSshRemote::new(name, endpoint)?),

@@ -7,7 +7,7 @@ use std::process::{Command as Program, Stdio};
 use perjury_lab::namespaces::{
     NamespaceError, NamespaceSettings, down, lock, names, open, status, up,
 };
-use perjury_lab::remote::Command;
+use perjury_lab::remote::{Command, RemoteError};
 
 use crate::fixture::{Lab, expect_no_traces, host, link, say, traces, wait_until};
 
@@ -137,7 +137,10 @@ fn a_lab_of_another_boot_is_cleared_by_down() {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").expect("Linux has it");
     fs::write(&record, text.replace(boot.trim(), "another")).expect("root may");
     assert_eq!(status(name).expect("it is there").nodes[0].pid, None);
-    assert!(matches!(open(&lab.settings, 1), Err(NamespaceError::Node { .. })));
+    assert!(matches!(
+        open(&lab.settings, 1),
+        Err(NamespaceError::Remote(RemoteError::Down { .. }))
+    ));
     lab.down();
     expect_no_traces(name, &link);
 }

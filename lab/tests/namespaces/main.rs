@@ -3,5 +3,6 @@
 
 mod fixture;
 mod labs;
+mod locks;
 mod machines;
 mod nodes;

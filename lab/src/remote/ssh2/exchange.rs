@@ -109,8 +109,12 @@ impl Feed {
             return false;
         }
         if self.sent == self.length && !self.drained {
+            let read = self.input.read(&mut self.piece);
+            if read.as_ref().is_err_and(|error| error.kind() == ErrorKind::WouldBlock) {
+                return false;
+            }
             // Whoever must have all of it compares the length.
-            self.length = self.input.read(&mut self.piece).unwrap_or(0);
+            self.length = read.unwrap_or(0);
             self.sent = 0;
             self.drained = self.length == 0;
         }
