@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
-use futures::future::{Either, select};
+use futures::future::{Either, join_all, select};
 use jiff::Timestamp;
 use perjury_history::{History, NodeId};
 use perjury_lab::Lab;
 use perjury_nemesis::{Cluster, Nemesis, Record};
-use perjury_stores::Store;
+use perjury_stores::{Store, StoreError};
 use tracing::{error, info, warn};
 
 use crate::analysis::{self, Circumstances, Results};
@@ -224,22 +224,54 @@ async fn drive(
     interpreter.run(last.as_mut(), &Interrupt::default()).await;
 }
 
-/// Installs and starts the store, unless the user loses patience.
+/// Installs and starts the store on all nodes at once, unless the user loses patience.
 async fn start(store: &dyn Store, lab: &Lab, interrupt: &Interrupt) -> Result<(), Error> {
     let steps = async {
-        for node in lab.nodes() {
-            info!(%node, "installing");
-            store.install(lab, node).await?;
+        info!("installing");
+        on_all(lab, |node| store.install(lab, node)).await?;
+        info!("starting");
+        on_all(lab, |node| store.start(lab, node)).await?;
+        let ready = store.await_ready(lab, START_LIMIT_NS);
+        match select(std::pin::pin!(ready), std::pin::pin!(daemon_ended(store, lab))).await {
+            Either::Left((outcome, _)) => outcome.map_err(Error::failure),
+            Either::Right((error, _)) => Err(error),
         }
-        for node in lab.nodes() {
-            info!(%node, "starting");
-            store.start(lab, node).await?;
-        }
-        store.await_ready(lab, START_LIMIT_NS).await
     };
     match select(std::pin::pin!(steps), std::pin::pin!(interrupted(lab, interrupt))).await {
-        Either::Left((outcome, _)) => outcome.map_err(Error::failure),
+        Either::Left((outcome, _)) => outcome,
         Either::Right(_) => Err(Error::failure("interrupted before the load began")),
+    }
+}
+
+/// Does the same to the store on every node; the first error in the order of nodes, once all are
+/// done.
+async fn on_all<F: Future<Output = Result<(), StoreError>>>(
+    lab: &Lab,
+    work: impl Fn(NodeId) -> F,
+) -> Result<(), Error> {
+    let done = join_all(lab.nodes().into_iter().map(work)).await;
+    done.into_iter().collect::<Result<(), _>>().map_err(Error::failure)
+}
+
+/// Completes when a daemon of the store has ended although nothing was done to it yet. What it said
+/// tells more than that its node does not answer.
+async fn daemon_ended(store: &dyn Store, lab: &Lab) -> Error {
+    const LOOK_UP_NS: u64 = 1_000_000_000;
+    let clock = lab.clock();
+    let Lab::Machines(lab) = lab else { return std::future::pending().await };
+    let daemons = store.footprint().daemons;
+    loop {
+        clock.sleep_until(clock.now_ns() + LOOK_UP_NS).await;
+        for machine in lab.machines() {
+            for daemon in &daemons {
+                // A machine that cannot be asked is for others to complain about.
+                if let Ok(Some(said)) = machine.last_words(daemon).await {
+                    let said = said.replace('\n', "; ");
+                    let node = machine.remote().name();
+                    return Error::failure(format!("{node}: {daemon} has ended: {said}"));
+                }
+            }
+        }
     }
 }
 

@@ -111,19 +111,24 @@ impl Nemesis {
         Ok(())
     }
 
-    /// Takes back everything that is in force, the newest first. What could not be taken back stays
+    /// Takes back everything that is in force, the newest first, and again what could not be taken
+    /// back before something else was: a store may not start with little memory. What is left stays
     /// [in force](Nemesis::in_force) and in the journal, and may be tried again.
     ///
     /// # Errors
     /// If the journal cannot be written; everything is taken back all the same.
     pub async fn heal(&mut self) -> Result<(), JournalError> {
-        let numbers: Vec<u32> = self.active.keys().rev().copied().collect();
         let mut outcome = Ok(());
-        for number in numbers {
-            let ended = self.end(number).await;
-            outcome = outcome.and(ended);
+        loop {
+            let numbers: Vec<u32> = self.active.keys().rev().copied().collect();
+            for &number in &numbers {
+                let ended = self.end(number).await;
+                outcome = outcome.and(ended);
+            }
+            if self.active.is_empty() || self.active.len() == numbers.len() {
+                return outcome;
+            }
         }
-        outcome
     }
 
     /// Begins a fault. Returns when it did.

@@ -11,7 +11,7 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use perjury_history::NodeId;
-use perjury_lab::machines::{Machine, MachineLab};
+use perjury_lab::machines::{Daemon, DaemonState, Footprint, Machine, MachineLab, Signal};
 use perjury_lab::namespaces::{self, NamespaceSettings};
 use perjury_lab::remote::Command;
 use perjury_lab::simulated::{ClockFault, Link};
@@ -257,6 +257,109 @@ fn only_a_crash_loses_records_and_only_those_not_synced() {
     assert!((0..5).any(|_| lost("crash@n3") > 0), "no crash lost anything");
 }
 
+/// A daemon by a script of the POSIX shell or another interpreter.
+fn scripted(name: &'static str, interpreter: &str, script: &str) -> Daemon {
+    let arguments = [interpreter, "-c", script].map(str::to_owned).to_vec();
+    Daemon { name, arguments, user: None, environment: [].into() }
+}
+
+/// Little processor time is little for a process that wants all of one, also if it was started later.
+fn a_busy_process_gets_its_share_and_no_more() {
+    const PERCENT: u32 = 5;
+    /// Its processor time in hundredths of a second, and the time that has passed, in seconds.
+    const TIMES: &str = r#"cut -d' ' -f14,15 "/proc/$1/stat"; cut -d' ' -f1 /proc/uptime"#;
+    let bed = MachinesBed::new(1);
+    let (node, machine) = (NodeId(1), bed.lab.machine(NodeId(1)));
+    let busy = scripted("busy", "/bin/sh", "while :; do :; done");
+    let footprint = Footprint { daemons: vec!["busy"], ..support::footprint() };
+    let injector = bed.injector_of(footprint);
+    let times = async || {
+        let pid = machine.daemon_processes("busy").await.expect("it can be asked")[0];
+        let command = Command::script(TIMES).argument(pid.to_string());
+        let said = machine.run(&command).await.expect("it runs");
+        let numbers: Vec<f64> =
+            said.split_whitespace().map(|it| it.parse().expect("a number")).collect();
+        (numbers[0] + numbers[1], numbers[2])
+    };
+    let percent = async || {
+        let (had, at) = times().await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let (later_had, later) = times().await;
+        (later_had - had) / (later - at)
+    };
+    // Busy neighbours can take from it what it should have, and not give it what it should not.
+    let is_free = async || {
+        let mut had = Vec::new();
+        while had.len() < 20 && had.last().is_none_or(|it| *it < f64::from(3 * PERCENT)) {
+            had.push(percent().await);
+        }
+        let last = had.last().expect("it was looked at");
+        assert!(*last >= f64::from(3 * PERCENT), "expected much, found {had:?} %");
+    };
+    let fault = Fault::Cpu { nodes: vec![node], percent: PERCENT };
+    bed.run(async {
+        machine.start_daemon(&busy).await.expect("it starts");
+        is_free().await;
+        injector.apply(1, &fault).await.expect("there are control groups");
+        for start in ["before", "after"] {
+            let had = percent().await;
+            assert!(had < f64::from(2 * PERCENT), "started {start}: it has {had} %");
+            let seen = injector.observe(&fault, false, &[]).await.expect("it is there");
+            assert!(seen.as_expected && seen.detail.contains("held back"), "{}", seen.detail);
+            machine.signal_daemon("busy", Signal::Kill).await.expect("it ends");
+            machine.start_daemon(&busy).await.expect("it starts");
+        }
+        injector.undo(1, &fault).await.expect("it can be undone");
+        is_free().await;
+        let seen = injector.observe(&fault, true, &[]).await.expect("it is over");
+        assert!(seen.as_expected, "{}", seen.detail);
+        bed.forget(machine, "busy").await;
+    });
+}
+
+/// Little memory ends a process that wants more, also if it was started later.
+fn a_process_that_wants_more_memory_than_there_is_ends() {
+    /// Waits to be told, takes 64 MiB, and says so.
+    const HOARD: &str = r#"my $mib = 64; sleep(0.05) until -e "/tmp/go"; my $all = "x" x ($mib << 20);
+        open(my $file, ">", "/tmp/has"); close($file); sleep(1000);"#;
+    let bed = MachinesBed::new(1);
+    let (node, machine) = (NodeId(1), bed.lab.machine(NodeId(1)));
+    let arguments = ["/usr/bin/perl", "-MTime::HiRes=sleep", "-e", HOARD].map(str::to_owned);
+    let hoard = Daemon { arguments: arguments.to_vec(), ..scripted("hoard", "", "") };
+    let footprint = Footprint { daemons: vec!["hoard"], ..support::footprint() };
+    let injector = bed.injector_of(footprint);
+    let fault = Fault::Memory { nodes: vec![node], mib: 32 };
+    let said = async |script| machine.run(&Command::script(script)).await.expect("it runs");
+    let ends = async || {
+        let began = Instant::now();
+        while machine.daemon_state("hoard").await.expect("it is asked") != DaemonState::Stopped {
+            assert!(began.elapsed() < Duration::from_secs(60), "it has what it must not have");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(said("ls /tmp/has 2>/dev/null || echo none").await, "none");
+    };
+    bed.run(async {
+        machine.start_daemon(&hoard).await.expect("it starts");
+        injector.apply(1, &fault).await.expect("there are control groups");
+        let seen = injector.observe(&fault, false, &[]).await.expect("it is there");
+        assert!(seen.as_expected && seen.detail.contains("held back"), "{}", seen.detail);
+        let state = machine.daemon_state("hoard").await.expect("it is asked");
+        assert_eq!(state, DaemonState::Running, "a look harms nobody");
+        said("touch /tmp/go").await;
+        ends().await;
+        said("rm /tmp/go").await;
+        machine.start_daemon(&hoard).await.expect("it starts");
+        said("touch /tmp/go").await;
+        ends().await;
+        injector.undo(1, &fault).await.expect("it can be undone");
+        machine.start_daemon(&hoard).await.expect("it starts");
+        said("until [ -e /tmp/has ]; do sleep 0.05; done; rm /tmp/go /tmp/has").await;
+        let seen = injector.observe(&fault, true, &[]).await.expect("it is over");
+        assert!(seen.as_expected, "{}", seen.detail);
+        bed.forget(machine, "hoard").await;
+    });
+}
+
 /// A controller that is killed leaves its faults in force, and another one heals them by the journal.
 fn a_killed_controller_is_healed_from_its_journal(host: &Namespaces) {
     for (seed, spec) in (1..).zip(wanted(KILLED)) {
@@ -419,6 +522,8 @@ fn namespaces() {
     a_partition_by_port_leaves_other_ports();
     faults_overlap_and_are_undone_by_other_injectors();
     only_a_crash_loses_records_and_only_those_not_synced();
+    a_busy_process_gets_its_share_and_no_more();
+    a_process_that_wants_more_memory_than_there_is_ends();
     a_killed_controller_is_healed_from_its_journal(&host);
     nothing_is_left_after_sweeping(&before);
 }

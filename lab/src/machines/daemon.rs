@@ -61,7 +61,8 @@ impl Machine {
         Command::script(SCRIPT).as_root().arguments([action, &process, &log])
     }
 
-    /// Starts a daemon, unless it runs (or is paused) already.
+    /// Starts a daemon, unless it runs (or is paused) already. It begins in the control groups that
+    /// are written down for it ([`layout::groups_file`]).
     ///
     /// # Errors
     /// If it cannot be started, or ends at once.
@@ -69,6 +70,7 @@ impl Machine {
         let environment = daemon.environment.iter().map(|(name, value)| format!("{name}={value}"));
         let command = Self::daemon_command("start", daemon.name)
             .argument(daemon.user.unwrap_or(""))
+            .argument(layout::groups_file(daemon.name))
             .argument("env")
             .arguments(environment)
             .arguments(daemon.arguments.iter().cloned());
@@ -86,6 +88,15 @@ impl Machine {
             "paused" => DaemonState::Paused,
             _ => DaemonState::Stopped,
         })
+    }
+
+    /// The end of the log of a daemon that was started and has ended.
+    ///
+    /// # Errors
+    /// If the machine cannot be asked.
+    pub async fn last_words(&self, name: &str) -> Result<Option<String>, RemoteError> {
+        let said = self.run(&Self::daemon_command("words", name)).await?;
+        Ok(Some(said).filter(|it| !it.is_empty()))
     }
 
     /// The process ids of a daemon and its children, its own first; none if it does not run.

@@ -1,8 +1,9 @@
-# daemon.sh start PROCESS LOG USER ARGUMENTS... | state PROCESS LOG | processes PROCESS LOG
-#           | signal PROCESS LOG SIGNAL
+# daemon.sh start PROCESS LOG USER GROUPS ARGUMENTS... | state PROCESS LOG | processes PROCESS LOG
+#           | signal PROCESS LOG SIGNAL | words PROCESS LOG
 #
 # PROCESS is a file with the process id and the start time (field 22 of /proc/PID/stat) of the
-# daemon, so that a process that merely got the same number later is never touched.
+# daemon, so that a process that merely got the same number later is never touched. GROUPS is a file
+# that names the control groups in which it begins, or is not there.
 set -u
 action=$1 process=$2 log=$3
 shift 3
@@ -11,12 +12,17 @@ shift 3
 fields() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null; }
 started() { fields "$1" | cut -d' ' -f20; }
 status() { fields "$1" | cut -d' ' -f1; }
+# Whether a process has let go of all it had. Its first thread may be dead while others still end,
+# and hold its ports.
+gone() {
+    case $(fields "$1" | cut -d' ' -f1,18) in '' | 'Z '[01] | 'X '*) ;; *) return 1 ;; esac
+}
 
 # The daemon's process id, if it is alive.
 alive() {
     pid='' since=''
     [ -r "$process" ] && read -r pid since <"$process"
-    [ -n "$pid" ] && [ "$(started "$pid")" = "$since" ] && [ "$(status "$pid")" != Z ]
+    [ -n "$pid" ] && [ "$(started "$pid")" = "$since" ] && ! gone "$pid"
 }
 
 # The daemon and all its descendants, the daemon first.
@@ -35,8 +41,8 @@ family() {
 
 case $action in
 start)
-    user=$1
-    shift
+    user=$1 groups=$2
+    shift 2
     if alive; then exit 0; fi
     mkdir -p "$(dirname "$process")" "$(dirname "$log")"
     chmod 755 "$(dirname "$log")"
@@ -45,7 +51,13 @@ start)
         # Not runuser or su: they stay as parents, and are not the process that was meant.
         set -- setpriv --reuid "$user" --regid "$(id -g "$user")" --init-groups "$@"
     fi
-    setsid "$@" </dev/null >>"$log" 2>&1 &
+    (
+        if [ -r "$groups" ]; then
+            # 0 is who writes it.
+            while read -r members; do echo 0 >"$members"; done <"$groups"
+        fi
+        exec setsid "$@" </dev/null >>"$log" 2>&1
+    ) &
     pid=$!
     since=$(started "$pid")
     echo "$pid $since" >"$process.partial"
@@ -55,6 +67,12 @@ start)
     echo "it ended at once; the end of its log:" >&2
     tail -n 5 "$log" >&2
     exit 1
+    ;;
+words)
+    # Of one that runs they are not the last.
+    if alive || [ ! -f "$process" ]; then exit 0; fi
+    said=$(tail -n 5 "$log")
+    echo "${said:-it said nothing}"
     ;;
 state)
     if ! alive; then
@@ -82,8 +100,8 @@ signal)
         busy=''
         for member in $members; do
             case "$wanted:$(status "$member")" in
-            KILL: | KILL:Z | KILL:X | STOP: | STOP:[TtZ]) ;;
-            *) busy="$busy $member" ;;
+            STOP: | STOP:[TtZ]) ;;
+            *) gone "$member" || busy="$busy $member" ;;
             esac
         done
         [ -z "$busy" ] && exit 0
@@ -93,7 +111,7 @@ signal)
     exit 1
     ;;
 *)
-    echo "expected start, state, processes or signal, found $action" >&2
+    echo "expected start, state, processes, signal or words, found $action" >&2
     exit 64
     ;;
 esac

@@ -11,6 +11,7 @@
 //! clock    shows processes another time                  clock-look, clock-reset
 //! link     impairs what this machine sends            link-reset
 //! stall    has a file system hang                      stall-look
+//! strain   wants much processor time or memory
 //! machine-clock  sets the machine's clock                machine-clock-reset
 //! ```
 //!
@@ -26,6 +27,7 @@ mod probe;
 mod processes;
 mod stall;
 mod stop;
+mod strain;
 mod witness;
 
 use std::process::ExitCode;
@@ -38,6 +40,7 @@ pub(crate) use link::{Impairment, LinkFault, Links};
 pub(crate) use listen::{Heard, HeardFlow, Listen, Question};
 pub(crate) use probe::{Probe, ProbeTarget, Probed};
 pub(crate) use stall::{Stall, StallLook, Stalled};
+pub(crate) use strain::{Strain, Strained};
 pub use witness::{HeardPeer, Testimony, Witness, ask_witness};
 
 /// Exit status of a call that is none.
@@ -70,6 +73,7 @@ pub fn main(arguments: impl IntoIterator<Item = String>) -> ExitCode {
         "link-reset" => link::reset(),
         "stall" => read(order).and_then(|order: Stall| stall::stall(&order)),
         "stall-look" => read(order).and_then(|order: StallLook| answer(&stall::look(&order)?)),
+        "strain" => read(order).and_then(|order: Strain| answer(&strain::strain(&order)?)),
         "witness" => read(order).and_then(|order: Witness| witness::witness(&order)),
         _ => {
             eprintln!("expected `COMMAND ORDER`, found `{}`", arguments.join(" "));

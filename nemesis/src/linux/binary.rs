@@ -49,7 +49,7 @@ impl AgentBinary {
         machine.remote().upload(&self.here, &self.there, 0o755).await
     }
 
-    fn arguments(&self, command: &str, order: &impl Serialize) -> Vec<String> {
+    pub(super) fn arguments(&self, command: &str, order: &impl Serialize) -> Vec<String> {
         let order = serde_json::to_string(order).expect("orders have nothing but text and numbers");
         let own = [command.to_owned(), order];
         [self.there.clone()].into_iter().chain(self.leading.clone()).chain(own).collect()

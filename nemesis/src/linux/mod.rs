@@ -199,7 +199,9 @@ impl Injector for LinuxInjector {
             | Fault::Terminate { .. }
             | Fault::Restart { .. }
             | Fault::Pause { .. } => Some(self.look_at_processes(fault, gone).await),
-            Fault::Cpu { .. } | Fault::Memory { .. } => self.look_at_groups(fault, gone).await,
+            Fault::Cpu { .. } | Fault::Memory { .. } => {
+                Some(self.look_at_groups(fault, gone).await)
+            }
             Fault::Crash { .. } => Some(self.look_at_power(fault, gone).await),
             Fault::Disk { harm, .. } => Some(self.look_at_disks(fault, *harm, gone).await),
             Fault::Clock { nodes, error } => self.look_at_clocks(nodes, *error, gone).await,

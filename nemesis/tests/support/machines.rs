@@ -71,7 +71,12 @@ impl MachinesBed {
     }
 
     pub(crate) fn linux_injector(&self) -> LinuxInjector {
-        let opened = LinuxInjector::open(self.lab.clone(), footprint(), agent());
+        self.injector_of(footprint())
+    }
+
+    /// An injector for another store.
+    pub(crate) fn injector_of(&self, footprint: Footprint) -> LinuxInjector {
+        let opened = LinuxInjector::open(self.lab.clone(), footprint, agent());
         self.lab.run(opened).expect("the machines can be reached")
     }
 
@@ -100,6 +105,13 @@ impl MachinesBed {
         let remove = Command::script(r#"rm -rf "$1""#).as_root();
         let remove = remove.argument(format!("{}/{WITNESS}", layout::DATA));
         machine.run(&remove).await.expect("it is removed");
+    }
+
+    /// Ends a daemon, of which nothing is known afterwards.
+    pub(crate) async fn forget(&self, machine: &Machine, daemon: &str) {
+        machine.signal_daemon(daemon, Signal::Kill).await.expect("it ends");
+        let remove = Command::new("rm").argument(layout::process_file(daemon)).as_root();
+        machine.run(&remove).await.expect("it was started");
     }
 
     /// Takes the witness off a machine.

@@ -15,7 +15,7 @@ use perjury_lab::Clock;
 use perjury_nemesis::Injector;
 
 pub(crate) use look::Look;
-pub(crate) use machines::{MachinesBed, MachinesInUse, PORT};
+pub(crate) use machines::{MachinesBed, MachinesInUse, PORT, footprint};
 pub(crate) use scene::{Idle, Scene, SlowLook, Stubborn, script};
 pub(crate) use simulated::SimulatedBed;
 
