@@ -128,11 +128,11 @@ fn a_partition_by_port_leaves_other_ports() {
     let scene = Scene::on(MachinesBed::new(1));
     let mut nemesis = scene.nemesis(1);
     let lab = &scene.bed.lab;
-    let connects = async |link: Link| {
-        const CONNECT: &str = r#"timeout 1 bash -c 'exec 3<>"/dev/tcp/$0/22"' "$1""#;
+    let connects_within = async |link: Link, seconds: u32| {
+        const CONNECT: &str = r#"timeout "$2" bash -c 'exec 3<>"/dev/tcp/$0/22"' "$1""#;
         let to = lab.machine(link.to).address().to_string();
-        let output = lab.machine(link.from).output(&Command::script(CONNECT).argument(to)).await;
-        output.expect("it can be reached").status == 0
+        let connect = Command::script(CONNECT).argument(to).argument(seconds.to_string());
+        lab.machine(link.from).output(&connect).await.expect("it can be reached").status == 0
     };
     scene.bed.run(async {
         let usual = usual(&scene.bed).await;
@@ -149,14 +149,15 @@ fn a_partition_by_port_leaves_other_ports() {
         for &link in fault.links() {
             // What the deaf ones ask gets no answer either.
             assert!(
-                !connects(link).await && !connects(Link { from: link.to, to: link.from }).await
+                !connects_within(link, 1).await
+                    && !connects_within(Link { from: link.to, to: link.from }, 1).await
             );
         }
-        assert!(connects(Link { from: uncut[0], to: uncut[1] }).await);
+        assert!(connects_within(Link { from: uncut[0], to: uncut[1] }, 10).await);
         nemesis.heal().await.expect("the journal can be written");
         assert_eq!(scene.stages(0), ["applied", "observed", "undone"]);
         for &link in fault.links() {
-            assert!(connects(link).await);
+            assert!(connects_within(link, 10).await);
         }
     });
 }

@@ -195,7 +195,7 @@ fn a_leader_that_is_cut_off_neither_writes_nor_reads_but_may_show_what_it_has() 
         let mut near = setup.client(0, old, IMPATIENT).await;
         let mut strict = setup.client_of(&*linearizable, 1, old, IMPATIENT).await;
         let mut far = setup.client(2, others[0], PATIENT).await;
-        version(&near.invoke(&[write(1)]).await);
+        version(&setup.done(&mut near, write(1)).await);
 
         setup.cut_off(old).await;
         assert_unknown(&near.invoke(&[write(2)]).await);
@@ -203,7 +203,7 @@ fn a_leader_that_is_cut_off_neither_writes_nor_reads_but_may_show_what_it_has() 
         assert_ne!(new, old);
         let newer = far.invoke(&[write(3)]).await;
         version(&newer);
-        let stale = near.invoke(&[MicroOp::read(KEY)]).await;
+        let stale = setup.done(&mut near, MicroOp::read(KEY)).await;
         assert_eq!(found(&stale).0, Reading::Value(1), "a serializable read is the node's own");
         let strict_read = strict.invoke(&[MicroOp::read(KEY)]).await;
         assert!(matches!(strict_read, Answer::Fail(_)), "{strict_read:?}");
@@ -222,7 +222,7 @@ fn an_operation_without_an_answer_may_have_happened_and_a_refused_one_has_not() 
         let leader = setup.leader(&setup.lab.nodes()).await;
         let [asked, other] = setup.others(leader)[..] else { panic!("three nodes") };
         let mut hasty = setup.client(0, asked, IMPATIENT).await;
-        version(&hasty.invoke(&[write(1)]).await);
+        version(&setup.done(&mut hasty, write(1)).await);
 
         setup.signal(asked, Signal::Stop).await;
         assert_eq!(hasty.invoke(&[write(2)]).await, Answer::Info("no answer in time".to_owned()));

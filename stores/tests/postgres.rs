@@ -226,8 +226,9 @@ fn standbys_answer_with_what_they_have_and_sessions_know_better() {
         let primary = setup.variant(json!({ "reads": "primary" }));
         let mut reader = setup.client_of(primary.as_ref(), 2, N3, IMPATIENT).await;
         let mut writer = setup.client_of(primary.as_ref(), 3, N3, IMPATIENT).await;
-        assert_eq!(found(&read(&mut reader).await), (Reading::Value(2), N1));
-        made(&write(&mut writer, 3).await);
+        let first = setup.done(&mut reader, MicroOp::read(KEY)).await;
+        assert_eq!(found(&first), (Reading::Value(2), N1));
+        made(&setup.done(&mut writer, MicroOp::Write { key: KEY, value: 3 }).await);
         setup.signal(N1, Signal::Stop).await;
         assert_failed(&read(&mut reader).await);
         assert_unknown(&write(&mut writer, 4).await);
@@ -240,7 +241,7 @@ fn standbys_answer_with_what_they_have_and_sessions_know_better() {
         setup.said(N3, "rm -rf /var/lib/perjury/data/postgres").await;
         setup.store.start(&setup.lab, N3).await.expect("it starts");
         setup.ready().await;
-        made(&write(&mut writer, 6).await);
+        made(&setup.done(&mut writer, MicroOp::Write { key: KEY, value: 6 }).await);
         setup.all_hold(&ALL, 6).await;
     });
 }

@@ -1,6 +1,7 @@
 //! A lab that is up, for a run.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use perjury_history::NodeId;
 use tokio::runtime::Runtime;
@@ -11,13 +12,16 @@ use super::{NamespaceError, NamespaceSettings, keys};
 use crate::machines::{Machine, MachineLab};
 use crate::remote::{Command, Endpoint, RemoteError, Secrets, Ssh2Remote};
 
+/// How long a login may take. One node that is gone is known to be; many on a busy host are slow.
+const CONNECT: Duration = Duration::from_secs(30);
+
 /// The first `nodes` nodes of a lab that is [up](super::up). Take its [lock](super::lock) first.
 ///
 /// # Errors
 /// If it is not up, has fewer nodes, or one of them cannot be reached.
 pub fn open(settings: &NamespaceSettings, nodes: u32) -> Result<MachineLab, NamespaceError> {
     let lab = unopened(settings, nodes)?;
-    let hello = Command::new("true");
+    let hello = Command::new("true").timeout(2 * CONNECT);
     lab.run(lab.each(|machine| machine.run(&hello)))?;
     Ok(lab)
 }
@@ -58,6 +62,7 @@ fn machine(lab: &LabRecord, node: &Node) -> Machine {
         known_hosts: Some(keys::known_hosts(&folder)),
         // Those of the environment are for others.
         secrets: Secrets::default(),
+        connect_timeout: CONNECT,
         ..Endpoint::new(node.addresses[0].to_string())
     };
     let remote = Ssh2Remote::new(&node.name, endpoint);

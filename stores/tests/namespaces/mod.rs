@@ -4,12 +4,12 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use perjury_history::{NodeId, Process};
+use perjury_history::{MicroOp, NodeId, Process};
 use perjury_lab::Lab;
 use perjury_lab::machines::{Machine, Signal};
 use perjury_lab::namespaces::{self, NamespaceSettings};
 use perjury_lab::remote::Command;
-use perjury_stores::{Client, Session, Store};
+use perjury_stores::{Answer, Client, Session, Store};
 
 /// How long anything may take that must come about; nothing waits so long unless it fails.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -108,6 +108,18 @@ impl Setup {
     ) -> Box<dyn Client> {
         let session = Session { process: Process(process), timeout_ns: timeout.as_nanos() as u64 };
         store.connect(&self.lab, node, session).await
+    }
+
+    /// Has a client of little patience do something that must succeed, however busy the host is.
+    pub(crate) async fn done(&self, client: &mut Box<dyn Client>, operation: MicroOp) -> Answer {
+        let operation = [operation];
+        let mut answer = client.invoke(&operation).await;
+        let began = Instant::now();
+        while !matches!(answer, Answer::Ok { .. }) {
+            assert!(began.elapsed() < LIMIT, "{operation:?}: {answer:?}");
+            answer = client.invoke(&operation).await;
+        }
+        answer
     }
 
     /// The same store with other settings.
