@@ -252,7 +252,7 @@ impl<'t, 'a> Form<'t, 'a> {
     pub(super) fn word(self) -> Option<&'a str> {
         let raw = self.raw();
         match self.kind() {
-            Kind::Keyword => Some(raw.trim_start_matches(':')),
+            Kind::Keyword => Some(&raw[1..]),
             Kind::Symbol => Some(raw),
             Kind::Text => Some(&raw[1..raw.len() - 1]),
             _ => None,
