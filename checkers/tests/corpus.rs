@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use perjury_checkers::linearizability::{ObjectKind, ObjectSettings};
+use perjury_checkers::linearizability::{Evidence, ObjectKind, ObjectSettings};
 use perjury_checkers::{Context, Judgement, Model, Verdict};
 use perjury_history::foreign::{self, Object, Options};
 use perjury_history::{History, Value};
@@ -89,6 +89,26 @@ fn judge(recorded: &Recorded, history: &History, context: &Context<'_>) -> Verdi
     recorded.kind.checker(&settings, history.names()).check(history, context)
 }
 
+/// Every verdict has a certificate that holds, and one that is tampered with does not.
+fn certify(recorded: &Recorded, history: &History, decided: u64) {
+    let initial = recorded.initial;
+    let settings = ObjectSettings { initial, ..ObjectSettings::default() };
+    let judge = recorded.kind.judge(&settings, history.names());
+    let certificates = judge.certify(history, &Context::default());
+    assert_eq!(certificates.len() as u64, decided, "{}", recorded.path.display());
+    for mut certificate in certificates {
+        let verified = judge.verify(history, &certificate);
+        assert_eq!(verified, Ok(()), "{}: {certificate:?}", recorded.path.display());
+        match &mut certificate.evidence {
+            Evidence::Valid { order } => drop(order.remove(order.len() / 2)),
+            Evidence::Invalid { core } => drop(core.pop()),
+        }
+        let unknown_may_go = matches!(certificate.evidence, Evidence::Valid { .. });
+        let refused = judge.verify(history, &certificate).is_err();
+        assert!(refused || unknown_may_go, "{}: {certificate:?}", recorded.path.display());
+    }
+}
+
 #[test]
 fn every_verdict_on_one_object_is_that_of_its_source() {
     let Some(folder) = corpus() else { return };
@@ -100,6 +120,7 @@ fn every_verdict_on_one_object_is_that_of_its_source() {
         let history = read(it);
         let begin = Instant::now();
         let verdict = judge(it, &history, &Context::default());
+        certify(it, &history, verdict.measures["keys_decided"]);
         took.insert(begin.elapsed().as_micros(), &it.path);
         let nothing = verdict.measures["operations"] == 0;
         let expected = if it.is_valid { "valid" } else { "invalid" };

@@ -7,8 +7,13 @@ use perjury_history::{History, Key, OperationId};
 
 use super::object::{Call, Decision, SequentialObject, call, cut, only};
 use super::search::{self, Budget, Limit};
+use super::shrink::shrink;
 use super::verify;
 use crate::Context;
+
+/// Steps for making one witness smaller, beside some for each operation.
+const SHRINK_STEPS: u64 = 1_000_000;
+const SHRINK_STEPS_PER_OPERATION: u64 = 16;
 
 /// Histories of fewer operations are not worth a thread.
 const OPERATIONS_PER_THREAD: usize = 5_000;
@@ -63,7 +68,8 @@ pub(super) enum Answer<M: SequentialObject> {
     Nothing,
     /// Some operation is none of the object's.
     Unfit(String),
-    Linearizable,
+    /// The operations in an order that shows it.
+    Linearizable(Vec<OperationId>),
     Contradiction {
         position: u32,
         states: Vec<M::State>,
@@ -113,7 +119,7 @@ pub(super) fn decide<M: SequentialObject>(
 }
 
 /// The bounds of one search.
-pub(super) fn budget<'a>(context: &'a Context<'_>, steps_left: u64) -> Budget<'a> {
+fn budget<'a>(context: &'a Context<'_>, steps_left: u64) -> Budget<'a> {
     Budget {
         steps_left,
         memory_limit_bytes: context.memory_limit_bytes,
@@ -123,7 +129,11 @@ pub(super) fn budget<'a>(context: &'a Context<'_>, steps_left: u64) -> Budget<'a
 
 type Calls<M> = Vec<Call<<M as SequentialObject>::Operation>>;
 
-fn calls<M: SequentialObject>(
+/// The calls of a part, by order of invocation.
+///
+/// # Errors
+/// If an operation is none of the object's.
+pub(super) fn calls<M: SequentialObject>(
     object: &M,
     history: &History,
     part: &Part,
@@ -190,13 +200,29 @@ fn decide_one<M: SequentialObject>(
     finding
 }
 
+/// The fewest calls that contradict each other as `evidence` does at `position`.
+pub(super) fn core<M: SequentialObject>(
+    object: &M,
+    context: &Context<'_>,
+    evidence: Calls<M>,
+    position: u32,
+    steps_left: &mut u64,
+) -> Calls<M> {
+    let steps = SHRINK_STEPS + SHRINK_STEPS_PER_OPERATION * evidence.len() as u64;
+    let steps = steps.min(*steps_left);
+    let mut budget = budget(context, steps);
+    let core = shrink(object, evidence, position, &mut budget);
+    *steps_left -= steps - budget.steps_left;
+    core
+}
+
 fn verified<M: SequentialObject>(
     object: &M,
     calls: &[Call<M::Operation>],
     order: &[u32],
 ) -> Answer<M> {
     match verify::order(object, calls, order) {
-        Ok(()) => Answer::Linearizable,
+        Ok(()) => Answer::Linearizable(order.iter().map(|at| calls[*at as usize].id).collect()),
         Err(problem) => Answer::Refused(problem),
     }
 }

@@ -33,6 +33,7 @@
 //! A pass does not prove that the store is linearizable: only that this history is. Nor does it
 //! speak of operations on several keys, unless the object spans them.
 
+mod certificate;
 mod deciders;
 mod explain;
 mod keys;
@@ -48,6 +49,7 @@ use std::collections::BTreeMap;
 
 use perjury_history::History;
 
+pub use self::certificate::{Certificate, CoreOperation, Evidence};
 use self::explain::{Contradiction, Story};
 use self::keys::{Finding, Part};
 pub use self::object::{Call, Decision, SequentialObject, Unfit};
@@ -57,7 +59,7 @@ pub use self::objects::counter::{Counter, CounterOperation};
 pub use self::objects::fenced_lock::{Fence, FencedLock, FencedLockOperation};
 pub use self::objects::id_generator::IdGenerator;
 pub use self::objects::key_value::{KeyValue, KeyValueOperation};
-pub use self::objects::kind::{ObjectKind, ObjectSettings};
+pub use self::objects::kind::{Judge, ObjectKind, ObjectSettings};
 pub use self::objects::multi_register::MultiRegister;
 pub use self::objects::mutex::{LockOperation, Mutex};
 pub use self::objects::queue::Queue;
@@ -74,9 +76,7 @@ use crate::{Anomaly, Checker, Context, Judgement, Model, Verdict};
 /// Anomalies listed at most; the measures have the full count.
 const LISTED_MAX: usize = 100;
 
-/// Steps for making one witness smaller, beside some for each operation; and for all of them.
-const SHRINK_STEPS: u64 = 1_000_000;
-const SHRINK_STEPS_PER_OPERATION: u64 = 16;
+/// Steps for making all witnesses of a history smaller.
 const SHRINK_STEPS_ALL: u64 = 50_000_000;
 
 type Tell<M> = fn(&Contradiction<'_, M>) -> Option<Story>;
@@ -200,7 +200,7 @@ impl<M: SequentialObject> Report<'_, M> {
                 Err(self.exhausted(limit, proved, finding.returned, unknown))
             }
             keys::Answer::Refused(problem) => Err(refused(&problem)),
-            keys::Answer::Linearizable => Ok(()),
+            keys::Answer::Linearizable(_) => Ok(()),
             keys::Answer::Contradiction { position, states, evidence } => {
                 self.contradiction(part, position, &states, evidence)
             }
@@ -229,11 +229,8 @@ impl<M: SequentialObject> Report<'_, M> {
         evidence: Vec<Call<M::Operation>>,
     ) -> Result<(), String> {
         let Linearizability { object, story } = self.linearizability;
-        let steps = SHRINK_STEPS + SHRINK_STEPS_PER_OPERATION * evidence.len() as u64;
-        let steps = steps.min(self.shrink_steps_left);
-        let mut budget = keys::budget(self.context, steps);
-        let core = shrink::shrink(object, evidence, position, &mut budget);
-        self.shrink_steps_left -= steps - budget.steps_left;
+        let core =
+            keys::core(object, self.context, evidence, position, &mut self.shrink_steps_left);
         if core.len() <= VERIFIED_MAX {
             verify::contradiction(object, &core).map_err(|it| refused(&it))?;
         }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use perjury_history::{Names, Reading, Value};
+use perjury_history::{History, Names, Reading, Value};
 
 use super::bag::Bag;
 use super::counter::Counter;
@@ -19,8 +19,8 @@ use super::semaphore::Semaphore;
 use super::set::Set;
 use super::stack::Stack;
 use super::together::Together;
-use crate::Checker;
-use crate::linearizability::{Linearizability, SequentialObject};
+use crate::linearizability::{Certificate, Linearizability, SequentialObject};
+use crate::{Checker, Context};
 
 /// An object that operations can be linearizable on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,6 +65,28 @@ pub struct ObjectSettings {
     pub permits: Option<u32>,
     /// Whether all keys are decided together.
     pub together: bool,
+}
+
+/// Decides linearizability of some kind of object, whichever it is.
+pub trait Judge: Checker {
+    /// As [`Linearizability::certify`].
+    fn certify(&self, history: &History, context: &Context<'_>) -> Vec<Certificate>;
+
+    /// As [`Linearizability::verify`].
+    ///
+    /// # Errors
+    /// Why the certificate proves nothing about this history.
+    fn verify(&self, history: &History, certificate: &Certificate) -> Result<(), String>;
+}
+
+impl<M: SequentialObject> Judge for Linearizability<M> {
+    fn certify(&self, history: &History, context: &Context<'_>) -> Vec<Certificate> {
+        Linearizability::certify(self, history, context)
+    }
+
+    fn verify(&self, history: &History, certificate: &Certificate) -> Result<(), String> {
+        Linearizability::verify(self, history, certificate)
+    }
 }
 
 impl ObjectKind {
@@ -131,7 +153,12 @@ impl ObjectKind {
     /// What decides linearizability of histories on such an object. The names are those of the
     /// history.
     pub fn checker(self, settings: &ObjectSettings, names: &Names) -> Box<dyn Checker> {
-        fn of<M: SequentialObject + 'static>(object: M, together: bool) -> Box<dyn Checker> {
+        self.judge(settings, names)
+    }
+
+    /// The same, to prove what it decides and to verify proofs.
+    pub fn judge(self, settings: &ObjectSettings, names: &Names) -> Box<dyn Judge> {
+        fn of<M: SequentialObject + 'static>(object: M, together: bool) -> Box<dyn Judge> {
             match together {
                 true => Box::new(Linearizability::of(Together(object))),
                 false => Box::new(Linearizability::of(object)),
