@@ -1,7 +1,6 @@
 //! From a saved history to results and a report.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
 
 use perjury_checkers::{Analysis, Checker, Context, Judgement, Model, Verdict};
 use perjury_history::History;
@@ -109,17 +108,12 @@ pub fn analyse(
     circumstances: Circumstances,
     bounds: Bounds,
 ) -> Result<Results, Error> {
-    let deadline = Instant::now() + bounds.time;
-    let context = Context {
-        out_of_time: &|| Instant::now() >= deadline,
-        memory_limit_bytes: bounds.memory.0,
-        step_limit: bounds.steps,
-        ..Context::default()
-    };
     let panics = Arc::new(Mutex::new(Vec::new()));
     let guarded = |checker| Box::new(Guarded { checker, panics: panics.clone() }) as _;
     let checkers: Vec<Box<dyn Checker>> = checkers.into_iter().map(guarded).collect();
-    let analysis = caught("the analysis", || Analysis::of(history, &checkers, &context))?;
+    let analysis = caught("the analysis", || {
+        bounds.within(|context| Analysis::of(history, &checkers, context))
+    })?;
     let outcome = expectation::judge(expect, &analysis, circumstances.whole_course());
     let exit_code = exit_code::merge(outcome.exit_code, circumstances.exit_code());
     let mut results = Results {

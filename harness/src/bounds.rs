@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use perjury_checkers::Context;
 
 /// The bounds of one check. What reaches one is judged `unknown`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,10 +17,23 @@ pub struct Bounds {
     pub steps: u64,
 }
 
+impl Bounds {
+    /// Has something checked within these bounds; the time runs from now.
+    pub fn within<T>(&self, check: impl FnOnce(&Context<'_>) -> T) -> T {
+        let deadline = Instant::now() + self.time;
+        check(&Context {
+            out_of_time: &|| Instant::now() >= deadline,
+            memory_limit_bytes: self.memory.0,
+            step_limit: self.steps,
+            ..Context::default()
+        })
+    }
+}
+
 impl Default for Bounds {
     /// Five minutes, a quarter of the machine's memory, and the checkers' own limit of steps.
     fn default() -> Self {
-        let steps = perjury_checkers::Context::default().step_limit;
+        let steps = Context::default().step_limit;
         Self { time: Duration::from_secs(300), memory: Bytes::quarter(), steps }
     }
 }

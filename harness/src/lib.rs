@@ -22,6 +22,7 @@ pub mod analysis;
 pub mod any_history;
 pub mod bounds;
 pub mod campaign;
+pub mod certificate_file;
 pub mod commands;
 pub mod controller;
 pub mod error;

@@ -17,6 +17,7 @@ use crate::analysis::{Circumstances, Results, analyse, save};
 use crate::any_history::AnyHistory;
 use crate::bounds::{Bounds, Bytes};
 use crate::campaign::{Duration, Expectations, TestPlan, Violation};
+use crate::certificate_file::CertificateFile;
 use crate::error::Error;
 use crate::exit_code;
 use crate::expectation;
@@ -59,6 +60,10 @@ pub(super) struct Check {
     together: bool,
     #[command(flatten)]
     bounds: BoundsFlags,
+    /// Write what proves the verdict, for `perjury verify`; of one history that is judged as an
+    /// object
+    #[arg(long, value_name = "FILE")]
+    certificate: Option<PathBuf>,
     /// Print a summary for machines to standard output
     #[arg(long)]
     json: bool,
@@ -130,7 +135,12 @@ impl Check {
     pub(super) fn execute(self) -> Result<u8, Error> {
         let mut code = exit_code::EXPECTED;
         let mut checked = Vec::new();
-        for path in self.histories()? {
+        let histories = self.histories()?;
+        if self.certificate.is_some() && histories.len() > 1 {
+            let told = format!("expected one history for a certificate, found {}", histories.len());
+            return Err(Error::usage(told).hint("write one for each"));
+        }
+        for path in histories {
             match caught("checking", || self.check(&path)).flatten() {
                 Ok(one) => {
                     code = exit_code::merge(code, one.exit_code);
@@ -249,9 +259,23 @@ impl Check {
             (None, Some(_)) => of_object(),
             (None, None) => Expectations::default(),
         };
+        self.certify(kind, &history)?;
         let circumstances = Circumstances::default();
         let results = analyse(&history, checkers, &expect, circumstances, self.bounds.bounds())?;
         Ok((history, results, kind))
+    }
+
+    /// Writes what proves the verdict, if that was asked for.
+    fn certify(&self, kind: Option<ObjectKind>, history: &History) -> Result<(), Error> {
+        let Some(path) = &self.certificate else { return Ok(()) };
+        let kind = kind.ok_or_else(|| {
+            Error::usage("expected a kind of object to prove something of, found a workload")
+                .hint("name one with `--model`")
+        })?;
+        let (settings, bounds) = (self.settings(), self.bounds.bounds());
+        let judge = kind.judge(&settings, history.names());
+        let certificates = bounds.within(|context| judge.certify(history, context));
+        CertificateFile::new(kind, settings, certificates).write(path)
     }
 
     fn settings(&self) -> ObjectSettings {
@@ -321,7 +345,7 @@ fn only(models: Vec<Model>) -> Expectations {
 }
 
 /// How the words of a foreign history must be understood for it to be about this kind of object.
-fn read_as(kind: ObjectKind) -> Option<Object> {
+pub(super) fn read_as(kind: ObjectKind) -> Option<Object> {
     Some(match kind {
         ObjectKind::Register => Object::Register,
         ObjectKind::CasRegister => Object::CasRegister,

@@ -13,6 +13,7 @@ mod report;
 mod run;
 mod show;
 mod table;
+mod verify;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -46,7 +47,8 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(Box<run::Run>),
-    Check(check::Check),
+    Check(Box<check::Check>),
+    Verify(verify::Verify),
     Show(show::Show),
     Export(export::Export),
     Report(report::Report),
@@ -78,6 +80,7 @@ pub fn main() -> ExitCode {
     let outcome = match arguments.command {
         Command::Run(command) => command.execute(),
         Command::Check(command) => command.execute(),
+        Command::Verify(command) => command.execute(),
         Command::Show(command) => command.execute(),
         Command::Export(command) => command.execute(),
         Command::Report(command) => command.execute(),

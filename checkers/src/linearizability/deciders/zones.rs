@@ -102,14 +102,23 @@ impl Values {
         numbers.insert(initial, 0);
         let mut written = vec![NONE; calls.len()];
         let mut writer = vec![NONE];
+        let mut is_repeated = false;
         for (index, call) in calls.iter().enumerate() {
             let Some(value) = call.operation.written() else { continue };
             let number = writer.len() as u32;
-            if numbers.insert(Reading::Value(value), number).is_some() {
-                return Err(Decision::Inapplicable);
-            }
+            is_repeated |= numbers.insert(Reading::Value(value), number).is_some();
             writer.push(index as u32);
             written[index] = number;
+        }
+        if is_repeated {
+            // What nobody wrote cannot have been seen all the same.
+            let is_unwritten = |call: &Call<RegisterOperation>| {
+                let observed = call.operation.observed();
+                call.returned.is_some() && observed.is_some_and(|it| !numbers.contains_key(&it))
+            };
+            let unwritten = calls.iter().position(is_unwritten);
+            let alone = |index| Decision::Contradiction(vec![index as u32]);
+            return Err(unwritten.map_or(Decision::Inapplicable, alone));
         }
         let mut next = vec![NONE; writer.len()];
         let mut starts = vec![0; writer.len() + 1];

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use perjury_history::{History, Names, Reading, Value};
+use serde::{Deserialize, Serialize};
 
 use super::bag::Bag;
 use super::counter::Counter;
@@ -56,7 +57,8 @@ pub enum ObjectKind {
 }
 
 /// What is not the same for every object of a kind.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ObjectSettings {
     /// What registers hold at first, if anything.
     pub initial: Option<Value>,
