@@ -52,10 +52,7 @@ impl SequentialObject for IdGenerator {
     }
 
     fn describe(&self, state: &BTreeSet<Value>, names: &Names) -> String {
-        format!(
-            "{} used up",
-            elements(names, &state.iter().copied().collect::<Vec<_>>(), ["{", "}"])
-        )
+        elements(names, &state.iter().copied().collect::<Vec<_>>(), ["{", "}"])
     }
 
     /// What may not have happened can only have used up an id.

@@ -85,6 +85,10 @@ impl SequentialObject for KeyValue {
         matches!(operation, Get(_))
     }
 
+    fn grows(&self) -> bool {
+        true
+    }
+
     fn heap_bytes(&self, state: &Arc<str>) -> usize {
         state.len() + 16
     }

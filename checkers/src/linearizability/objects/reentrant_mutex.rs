@@ -60,6 +60,10 @@ impl SequentialObject for ReentrantMutex {
         self.limit.is_none_or(|limit| times <= limit).then_some(held)
     }
 
+    fn grows(&self) -> bool {
+        self.limit.is_none()
+    }
+
     fn describe(&self, state: &Option<Held>, _names: &Names) -> String {
         match state {
             None => "no lock of anybody".to_owned(),

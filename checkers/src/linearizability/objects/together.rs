@@ -42,6 +42,18 @@ impl<M: SequentialObject> SequentialObject for Together<M> {
         })
     }
 
+    fn apply(&self, state: &mut Self::State, (key, operation): &Self::Operation) -> bool {
+        if let Some(held) = state.get_mut(key) {
+            return self.0.apply(held, operation);
+        }
+        let mut held = self.0.initial();
+        let is_possible = self.0.apply(&mut held, operation);
+        if is_possible {
+            state.insert(*key, held);
+        }
+        is_possible
+    }
+
     fn unknown_steps(
         &self,
         state: &Self::State,
@@ -78,6 +90,10 @@ impl<M: SequentialObject> SequentialObject for Together<M> {
 
     fn is_as_able(&self, one: &Self::Operation, other: &Self::Operation) -> bool {
         one.0 == other.0 && self.0.is_as_able(&one.1, &other.1)
+    }
+
+    fn grows(&self) -> bool {
+        self.0.grows()
     }
 
     fn heap_bytes(&self, state: &Self::State) -> usize {

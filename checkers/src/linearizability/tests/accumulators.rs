@@ -45,7 +45,7 @@ fn enumerate<M: SequentialObject + Default>(
 fn sets_agree_with_the_definition_on_all_small_histories() {
     use SetOperation::Add;
     let answered = [Add(1), Add(2), show(&[]), show(&[1]), show(&[2]), show(&[1, 2])];
-    for operations in 0..=operations_max() {
+    for operations in 0..=4 {
         let [histories, linearizable, decided] =
             enumerate::<Set>(operations, &answered, &[Add(1), Add(2)]);
         assert!(operations < 4 || linearizable.min(histories - linearizable) > 10_000);
@@ -57,7 +57,7 @@ fn sets_agree_with_the_definition_on_all_small_histories() {
 fn counters_agree_with_the_definition_on_all_small_histories() {
     use CounterOperation::{Increment, Read};
     let answered = [Increment(1), Increment(-2), Read(0), Read(1), Read(2), Read(-1)];
-    for operations in 0..=operations_max() {
+    for operations in 0..=4 {
         let [histories, linearizable, _] =
             enumerate::<Counter>(operations, &answered, &[Increment(1), Increment(2)]);
         assert!(operations < 4 || linearizable.min(histories - linearizable) > 10_000);

@@ -98,7 +98,9 @@ fn check<M: SequentialObject>(object: &M, calls: &Calls<M>) -> Checked {
 /// A search that may only find one of the two finds nothing else.
 fn check_efforts<M: SequentialObject>(object: &M, calls: &Calls<M>, expected: bool) {
     for effort in [Effort::Lavish, Effort::Narrow(1), Effort::Narrow(2)] {
-        // What grows without end with unknown calls never ends when they are lavished.
+        if effort == Effort::Lavish && object.grows() {
+            continue;
+        }
         let mut some = Budget { steps_left: 5_000, ..budget() };
         let answer = search(object, calls, &mut some, effort);
         if !matches!(answer, Answer::Exhausted { .. }) {
