@@ -1,6 +1,7 @@
 //! `perjury list`: what there is.
 
 use clap::{Args, ValueEnum};
+use perjury_checkers::linearizability::ObjectKind;
 use perjury_checkers::{AnomalyKind, Model};
 use perjury_nemesis::FaultKind;
 
@@ -75,7 +76,10 @@ impl What {
                     let names: Vec<_> = kinds.map(AnomalyKind::name).collect();
                     format!("violated by {}", names.join(", "))
                 };
-                ("models", Model::ALL.map(|it| (it.name().into(), violated_by(it))).into())
+                let objects = ObjectKind::ALL
+                    .map(|it| (it.name().to_owned(), format!("linearizable: {}", it.describe())));
+                let models = Model::ALL.map(|it| (it.name().to_owned(), violated_by(it)));
+                ("models", models.into_iter().chain(objects).collect())
             }
         };
         let header = vec![heading.to_owned(), String::new()];

@@ -5,6 +5,7 @@ mod bad_input;
 mod determinism;
 mod export;
 mod first_look;
+mod foreign;
 #[cfg(unix)]
 mod killed;
 #[path = "../place/mod.rs"]
