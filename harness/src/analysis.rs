@@ -90,7 +90,7 @@ impl Results {
     }
 
     /// What a reader of the report must know besides the verdict.
-    fn notes(&self) -> Vec<String> {
+    pub fn notes(&self) -> Vec<String> {
         let interrupted = "the run was interrupted before its time was up".to_owned();
         let interrupted = self.circumstances.interrupted.then_some(interrupted);
         self.failures().cloned().chain(interrupted).collect()
@@ -185,10 +185,22 @@ pub fn save_report(
 ) -> Result<(), Error> {
     let facts = facts(folder, test, plan, results);
     let title = format!("{} (seed {})", test.test.name, test.seed);
-    let report = RunReport { title: &title, history, analysis: &results.analysis, facts: &facts };
+    folder.write(&folder.report(), render(&title, history, results, &facts)?.as_bytes())
+}
+
+/// The page of a history and what was found of it.
+///
+/// # Errors
+/// If it cannot be rendered.
+pub fn render(
+    title: &str,
+    history: &History,
+    results: &Results,
+    facts: &RunFacts,
+) -> Result<String, Error> {
+    let report = RunReport { title, history, analysis: &results.analysis, facts };
     let page = caught("the report", || run_page(&report))?;
-    let page = page.map_err(|error| Error::failure(format!("the report: {error}")))?;
-    folder.write(&folder.report(), page.as_bytes())
+    page.map_err(|error| Error::failure(format!("the report: {error}")))
 }
 
 fn facts(folder: &RunFolder, test: &TestFile, plan: &TestPlan, results: &Results) -> RunFacts {
@@ -200,7 +212,7 @@ fn facts(folder: &RunFolder, test: &TestFile, plan: &TestPlan, results: &Results
         lab: test.test.lab.name().to_owned(),
         nodes: test.test.nodes,
         concurrency: test.test.concurrency,
-        seed: test.seed,
+        seed: Some(test.seed),
         started_utc: test.started_utc.clone(),
         wall_ms: results.circumstances.wall_ms,
         perjury_version: test.perjury_version.clone(),
@@ -213,6 +225,7 @@ fn facts(folder: &RunFolder, test: &TestFile, plan: &TestPlan, results: &Results
             true => String::new(),
             false => MERGED_LOG.to_owned(),
         },
+        ..RunFacts::default()
     }
 }
 

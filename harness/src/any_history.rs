@@ -16,6 +16,8 @@ pub struct AnyHistory {
     pub history: History,
     /// If it is somebody else's: how it is written, and what it acts upon.
     pub foreign: Option<(Format, Object)>,
+    /// Whether times are those of events, and not just counted.
+    pub timed: bool,
     /// What is odd about it, for people.
     pub warnings: Vec<String>,
 }
@@ -46,14 +48,15 @@ impl AnyHistory {
             )
         });
         let warnings = cut.into_iter().collect();
-        Ok(Self { history: recording.history, foreign: None, warnings })
+        Ok(Self { history: recording.history, foreign: None, timed: true, warnings })
     }
 
     fn foreign(path: &Path, options: &Options) -> Result<Self, Error> {
         let read = foreign::read(path, options)?;
         let told = |warning| format!("{}: {warning}", path.display());
         let warnings = read.warnings.into_iter().map(told).collect();
-        Ok(Self { history: read.history, foreign: Some((read.format, read.object)), warnings })
+        let foreign = Some((read.format, read.object));
+        Ok(Self { history: read.history, foreign, timed: read.timed, warnings })
     }
 }
 

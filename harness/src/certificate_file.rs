@@ -1,7 +1,7 @@
 //! The file that proves a verdict.
 
-use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::fs;
+use std::io::{self, Write};
 use std::path::Path;
 
 use perjury_checkers::linearizability::{Certificate, ObjectKind, ObjectSettings};
@@ -57,15 +57,13 @@ impl CertificateFile {
         }
     }
 
-    /// Writes a new file.
+    /// Writes it.
     ///
     /// # Errors
-    /// If there is one already, or it cannot be written.
-    pub fn write(&self, path: &Path) -> Result<(), Error> {
-        let failed = |error: &dyn std::fmt::Display| Error::write(path, error);
-        let file = File::create_new(path).map_err(|error| failed(&error))?;
-        let mut out = BufWriter::new(file);
-        serde_json::to_writer(&mut out, self).map_err(|error| failed(&error))?;
-        out.write_all(b"\n").and_then(|()| out.flush()).map_err(|error| failed(&error))
+    /// If that fails.
+    pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        serde_json::to_writer(&mut *out, self)?;
+        out.write_all(b"\n")?;
+        out.flush()
     }
 }

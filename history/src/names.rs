@@ -58,6 +58,9 @@ impl Names {
     }
 }
 
+/// Bytes of a name that are shown: of a longer one, half of them from each end.
+const SHOWN_MAX: usize = 160;
+
 /// A key or a value as people know it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shown<'a> {
@@ -71,6 +74,14 @@ impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Shown::Number(number) => number.fmt(f),
+            // An empty text is nothing to see.
+            Shown::Text("") => f.write_str("\"\""),
+            Shown::Text(text) if text.len() > SHOWN_MAX => {
+                let half = SHOWN_MAX / 2;
+                let (begin, end) =
+                    (text.floor_char_boundary(half), text.ceil_char_boundary(text.len() - half));
+                write!(f, "{} … {}", &text[..begin], &text[end..])
+            }
             Shown::Text(text) => f.write_str(text),
         }
     }
@@ -88,6 +99,11 @@ mod tests {
         assert_eq!([x, y].map(|it| names.show(it).to_string()), ["x", "y"]);
         assert!(!Names::is_plain(x) && Names::is_plain(-1));
         assert_eq!(names.show(-1).to_string(), "-1");
-        assert_eq!([names.text(Value::MAX), names.text(x + 2)], [None, None]);
+        let empty = names.number("");
+        assert_eq!((names.text(empty), names.show(empty).to_string()), (Some(""), "\"\"".into()));
+        let long = names.number(&format!("first{}last", "é".repeat(1_000)));
+        let shown = names.show(long).to_string();
+        assert!(shown.starts_with("firsté") && shown.ends_with("élast") && shown.len() < 170);
+        assert_eq!([names.text(Value::MAX), names.text(x + 4)], [None, None]);
     }
 }

@@ -37,18 +37,21 @@ function functionOf(data, i) {
   return columns.functions[name] ?? "txn";
 }
 
+/// A key or a value as people know it: its name, or itself.
+const shown = (data, number) => data.names[number] ?? number;
+
 /// Operation `i` in words, as src/operation_text.rs has it.
 function labelOf(data, i) {
   const { columns, first, old } = data, parts = [];
   for (let at = first[i]; at < first[i + 1]; at++) {
-    const name = columns.functions[columns.function[at]], key = columns.key[at], value = columns.value[at];
+    const name = columns.functions[columns.function[at]], key = shown(data, columns.key[at]), number = columns.value[at], value = shown(data, number);
     if (name === "write") parts.push(`write ${key} := ${value}`);
-    else if (name === "cas") parts.push(`cas ${key}: ${old.get(at)} → ${value}`);
-    else if (name === "increment") parts.push(`increment ${key}: ${value < 0 ? "" : "+"}${value}`);
+    else if (name === "cas") parts.push(`cas ${key}: ${shown(data, old.get(at))} → ${value}`);
+    else if (name === "increment") parts.push(`increment ${key}: ${number < 0 ? "" : "+"}${number}`);
     else if (["add", "release", "append", "enqueue", "push"].includes(name)) parts.push(`${name} ${key}: ${value}`);
     else if (columns.outcome[i] !== 0 || name === "lock" || name === "unlock") parts.push(`${name} ${key}`);
-    else if (name.endsWith("-set") || name === "read-list") parts.push(`${name} ${key} → ${value} element${value === 1 ? "" : "s"}`);
-    else if (name === "acquire" && value === null) parts.push(`acquire ${key}`);
+    else if (name.endsWith("-set") || name === "read-list") parts.push(`${name} ${key} → ${number} element${number === 1 ? "" : "s"}`);
+    else if (name === "acquire" && number === null) parts.push(`acquire ${key}`);
     else parts.push(`${name} ${key} → ${value ?? "nil"}`);
   }
   return parts.join(", ");

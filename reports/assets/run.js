@@ -4,7 +4,7 @@
   root.dataset.operations = data.count;
   if (byId("lanes") && data.count > 0) {
     drawTimeline(data);
-    drawPlots(data);
+    if (byId("plots")) drawPlots(data);
   }
   // A link to an anomaly opens it.
   const unfold = () => {

@@ -361,7 +361,7 @@ function drawTimeline(data) {
     ctx.fillStyle = hues.muted;
     ctx.font = `11px ${sans}`;
     ctx.textBaseline = "middle";
-    ctx.fillText("whole", 8, 16); ctx.fillText("run", 8, 30);
+    ctx.fillText("whole", 8, 16); ctx.fillText("history", 8, 30);
     const from = Math.max(px(view.from), GUTTER), to = Math.min(px(view.to), width - 8);
     ctx.globalAlpha = 0.62;
     ctx.fillStyle = hues.card;
@@ -411,6 +411,9 @@ function drawTimeline(data) {
     status.textContent = shown === count ? `${grouped(count)} operations${all}` : `${grouped(shown)} of ${grouped(count)} operations${all}`;
   }
 
+  /// Whether a key is the one asked for; a text may be asked for without its quotation marks.
+  const isKey = (number, asked) => [asked, `"${asked}"`].includes(String(shown(data, number)));
+
   function filter() {
     const key = byId("filter-key").value.trim(), process = byId("filter-process").value, name = byId("filter-function").value;
     const outcomes = OUTCOMES.map((outcome) => byId(`filter-${outcome}`).checked);
@@ -418,7 +421,7 @@ function drawTimeline(data) {
       let keep = outcomes[columns.outcome[i]] && (process === "" || columns.process[i] === +process) && (name === "" || functions[i] === name);
       if (keep && key !== "") {
         keep = false;
-        for (let op = data.first[i]; op < data.first[i + 1]; op++) if (String(columns.key[op]) === key) keep = true;
+        for (let op = data.first[i]; op < data.first[i + 1]; op++) if (isKey(columns.key[op], key)) keep = true;
       }
       visible[i] = keep ? 1 : 0;
     }
@@ -542,6 +545,7 @@ function drawTimeline(data) {
   for (const anomaly of anomalies) option(byId("jump"), anomaly.number, `${anomaly.number} ${anomaly.kind}`);
   byId("jump-tool").hidden = anomalies.length === 0;
   for (const name of ["key", "process", "function", "ok", "fail", "info"]) byId(`filter-${name}`).addEventListener("input", filter);
+  if (Object.keys(data.names).length > 0) byId("filter-key").inputMode = "text";
   byId("timeline-tools").hidden = false;
 
   const legend = byId("timeline-legend");

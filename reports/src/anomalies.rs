@@ -1,6 +1,9 @@
 //! The anomalies as the page shows them: grouped by kind, each with its diagram and its table.
 
-use perjury_checkers::{Analysis, Anomaly, AnomalyKind};
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
+use perjury_checkers::{Analysis, Anomaly, AnomalyKind, Witness, WitnessOperation};
 use perjury_history::{History, Operation, OperationId, Outcome};
 use serde::Serialize;
 
@@ -37,9 +40,10 @@ struct Card {
     number: usize,
     open: bool,
     explanation: String,
-    key: Option<i64>,
     diagram: String,
     reasons: Vec<String>,
+    /// What else might have been, each with why it was not.
+    possibilities: Vec<String>,
     rows: Vec<Row>,
     /// What the diagram or the table leaves out.
     left_out: Vec<String>,
@@ -75,6 +79,19 @@ pub(crate) struct Jump {
 pub(crate) struct Anomalies {
     pub(crate) groups: Vec<Group>,
     pub(crate) jumps: Vec<Jump>,
+}
+
+/// So many operations of a witness, in its order: those that the reasons name and, as far as there is
+/// room, the last, for it is in the end that a contradiction shows.
+pub(crate) fn most_telling(witness: &Witness, most: usize) -> Vec<&WitnessOperation> {
+    let parts = &witness.operations;
+    let named: BTreeSet<OperationId> =
+        witness.edges.iter().flat_map(|edge| [edge.from, edge.to]).collect();
+    let mut chosen: Vec<usize> = (0..parts.len()).collect();
+    chosen.sort_by_key(|&at| (!named.contains(&parts[at].operation), Reverse(at)));
+    chosen.truncate(most);
+    chosen.sort_unstable();
+    chosen.into_iter().map(|at| &parts[at]).collect()
 }
 
 /// Every operation that the analysis names is of the history, or it belongs to another.
@@ -136,20 +153,24 @@ fn card(scene: &Scene<'_>, anomaly: &Anomaly, number: usize, open: bool) -> Card
     let mut leave_out = |kept: usize, what: &str| {
         if operations.len() > kept {
             let (kept, all) = (format::count(kept as u64), format::count(operations.len() as u64));
-            left_out.push(format!("The {what} shows the first {kept} of {all} operations."));
+            let which = match anomaly.witness.edges.is_empty() {
+                true => "the last",
+                false => "those that the reasons name, and the last",
+            };
+            left_out.push(format!("The {what} shows {kept} of {all} operations: {which}."));
         }
     };
     leave_out(diagram::DRAWN_MAX, "diagram");
     leave_out(ROWS_MAX, "table");
-    let rows = operations.iter().take(ROWS_MAX);
+    let rows = most_telling(&anomaly.witness, ROWS_MAX).into_iter();
     Card {
         number,
         open,
         explanation: anomaly.explanation.clone(),
-        key: anomaly.key,
         diagram: diagram::draw(scene, anomaly, number),
         reasons: reasons(scene.history, anomaly),
-        rows: rows.map(|it| row(&scene.history.get(it.operation), &it.role)).collect(),
+        possibilities: anomaly.witness.possibilities.clone(),
+        rows: rows.map(|it| row(scene.history, it)).collect(),
         left_out,
     }
 }
@@ -157,14 +178,15 @@ fn card(scene: &Scene<'_>, anomaly: &Anomaly, number: usize, open: bool) -> Card
 /// The edges in words, numbered as in the diagram.
 fn reasons(history: &History, anomaly: &Anomaly) -> Vec<String> {
     let name = |id: OperationId| match (id.0 as usize) < history.len() {
-        true => format!("{} ({id})", operation_text::operation(&history.get(id))),
+        true => format!("{} ({id})", operation_text::operation(history.names(), &history.get(id))),
         false => id.to_string(),
     };
     let edges = anomaly.witness.edges.iter().take(ROWS_MAX);
     edges.map(|it| format!("{} before {}: {}", name(it.from), name(it.to), it.reason)).collect()
 }
 
-fn row(operation: &Operation<'_>, role: &str) -> Row {
+fn row(history: &History, part: &WitnessOperation) -> Row {
+    let operation = history.get(part.operation);
     let shown =
         |node: Option<_>| node.map_or(String::new(), |it: perjury_history::NodeId| it.to_string());
     let node = match (operation.node, operation.served_by) {
@@ -173,7 +195,7 @@ fn row(operation: &Operation<'_>, role: &str) -> Row {
     };
     Row {
         index: operation.id.0,
-        operation: operation_text::operation(operation),
+        operation: operation_text::operation(history.names(), &operation),
         process: operation.process.to_string(),
         node,
         invoked: format::moment(operation.invoked_ns),
@@ -184,7 +206,7 @@ fn row(operation: &Operation<'_>, role: &str) -> Row {
         version: operation.version.map_or(String::new(), |it| it.to_string()),
         outcome: operation_text::outcome(operation.outcome),
         error: operation.error.unwrap_or_default().to_owned(),
-        role: role.to_owned(),
+        role: part.role.clone(),
     }
 }
 
@@ -201,5 +223,30 @@ fn jump(history: &History, anomaly: &Anomaly, number: usize) -> Jump {
         operations: anomaly.witness.operations.iter().map(|it| it.operation.0).collect(),
         from_us: each().map(|it| it.invoked_ns).min().unwrap_or(0) / 1_000,
         to_us: each().map(end_ns).max().unwrap_or(0) / 1_000,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use perjury_checkers::Edge;
+
+    use super::*;
+
+    #[test]
+    fn of_a_long_witness_the_named_and_the_last_are_shown() {
+        let part = |id| WitnessOperation { operation: OperationId(id), role: String::new() };
+        let edge =
+            Edge { from: OperationId(3), to: OperationId(99), reason: "it is known".to_owned() };
+        let witness = Witness {
+            operations: (0..100).map(part).collect(),
+            edges: vec![edge],
+            ..Witness::default()
+        };
+        let shown = |most| {
+            let chosen = most_telling(&witness, most).into_iter();
+            chosen.map(|it| it.operation.0).collect::<Vec<_>>()
+        };
+        assert_eq!(shown(4), [3, 97, 98, 99]);
+        assert_eq!(shown(100), (0..100).collect::<Vec<_>>());
     }
 }

@@ -1,4 +1,4 @@
-//! What a page says about a run beside its history and its analysis.
+//! What a page says about a run, or about another history, beside its events and its analysis.
 
 use perjury_checkers::Analysis;
 use perjury_history::History;
@@ -17,13 +17,21 @@ pub struct RunReport<'a> {
     pub facts: &'a RunFacts,
 }
 
-/// The circumstances of a run, filled in by whoever ran it. Every field may be left at its default;
+/// The circumstances of a run or, where a history is no run, what is known of it; filled in by whoever ran it. Every field may be left at its default;
 /// the page then leaves it out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RunFacts {
     /// The test's name.
     pub test: String,
+    /// The file of a history that is no run.
+    pub file: String,
+    /// What kind of object a history that is no run was judged as.
+    pub object: String,
+    /// What bounded the judgement.
+    pub bounds: Option<BoundsFacts>,
+    /// Whether the history tells no times, so that those it has are only counted.
+    pub untimed: bool,
     /// The store in one line: `replica: leader-follower, async, automatic failover`.
     pub store: String,
     /// The workload's name.
@@ -35,15 +43,15 @@ pub struct RunFacts {
     /// How many processes ran at once. A retired process's successor is its number plus this, so
     /// that the timeline can draw both in one lane; 0 gives every process its own.
     pub concurrency: u32,
-    /// The seed that everything random came from.
-    pub seed: u64,
+    /// The seed that everything random came from, if it is a run's.
+    pub seed: Option<u64>,
     /// When the run began, for people.
     pub started_utc: String,
     /// How long it took by the clock on the wall, in milliseconds.
     pub wall_ms: Option<u64>,
     /// The version of Perjury that ran it.
     pub perjury_version: String,
-    /// Shell commands that run it again.
+    /// Shell commands that run or judge it again.
     pub reproduce: Vec<String>,
     /// The test's settings as TOML.
     pub settings: String,
@@ -63,6 +71,18 @@ impl RunFacts {
         let each = self.expectations.iter().map(|expectation| expectation.met);
         each.reduce(|all, met| all && met)
     }
+}
+
+/// What bounded a judgement.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BoundsFacts {
+    /// Time by the wall clock.
+    pub time_ms: u64,
+    /// Memory beside the history.
+    pub memory_bytes: u64,
+    /// Steps of one search.
+    pub steps: u64,
 }
 
 /// One log of one node.

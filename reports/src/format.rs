@@ -85,6 +85,17 @@ pub(crate) fn shortened(text: &str, characters: usize) -> String {
     }
 }
 
+/// At most so many characters of a text: its beginning, ` … ` and its end.
+pub(crate) fn elided(text: &str, characters: usize) -> String {
+    if text.char_indices().nth(characters).is_none() {
+        return text.to_owned();
+    }
+    let half = characters.saturating_sub(3) / 2;
+    let beginning: String = text.chars().take(half).collect();
+    let end = text.char_indices().rev().nth(half.saturating_sub(1)).map_or(0, |(at, _)| at);
+    format!("{beginning} … {}", &text[end..])
+}
+
 /// `a`, `a and b`, `a, b and c`.
 pub(crate) fn list<T: ToString>(items: &[T]) -> String {
     let items: Vec<_> = items.iter().map(ToString::to_string).collect();
@@ -127,6 +138,7 @@ mod tests {
         assert_eq!(moment_to(14_203_400_000, 0), "14 s");
         assert_eq!([count(7), count(1_000), count(1_234_567)], ["7", "1,000", "1,234,567"]);
         assert_eq!(shortened("größer", 4), "grö…");
+        assert_eq!([elided("größer", 6), elided("ähnlichkeiten", 9)], ["größer", "ähn … ten"]);
         assert_eq!(list(&["a", "b", "c"]), "a, b and c");
     }
 }

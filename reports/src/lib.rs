@@ -53,6 +53,6 @@ mod timeline;
 
 pub use campaign_page::{CampaignFacts, CampaignRow, campaign_page};
 pub use error::ReportError;
-pub use facts::{ExpectationResult, LogFacts, RunFacts, RunReport, SuspiciousFacts};
+pub use facts::{BoundsFacts, ExpectationResult, LogFacts, RunFacts, RunReport, SuspiciousFacts};
 pub use run_page::run_page;
 pub use sentence::summary_sentence;

@@ -1,28 +1,57 @@
 //! Operations in words, and what the timeline knows of a micro-operation. A new function of the
 //! vocabulary needs a line in each `match` here, and one in `labelOf` of `assets/data.js`.
 
-use perjury_history::{MicroOp, Operation, Outcome, Reading};
+use perjury_history::{MicroOp, Names, Operation, Outcome, Reading, Value};
 
-/// The operation in one line: `write 3 := 17`, `read 3 → 12`, `read 3` if it was not answered.
-pub(crate) fn operation(operation: &Operation<'_>) -> String {
-    let each: Vec<_> = operation.micro_ops.iter().map(micro_op).collect();
-    each.join(", ")
+use crate::format;
+
+/// Characters of a name at most. Stores of texts have values of any length.
+const NAME_MAX: usize = 40;
+/// The same where there is little room.
+const LABEL_NAME_MAX: usize = 22;
+/// Characters of a label at most.
+const LABEL_MAX: usize = 60;
+
+/// A key or a value as people know it.
+pub(crate) fn shown(names: &Names, number: Value) -> String {
+    elided(names, number, NAME_MAX)
 }
 
-fn micro_op(op: &MicroOp) -> String {
-    let (function, key) = (op.function(), op.key());
-    let plain = format!("{function} {key}");
+fn elided(names: &Names, number: Value, characters: usize) -> String {
+    format::elided(&names.show(number).to_string(), characters)
+}
+
+/// The operation in one line: `write 3 := 17`, `read 3 → 12`, `read 3` if it was not answered.
+pub(crate) fn operation(names: &Names, operation: &Operation<'_>) -> String {
+    joined(names, operation, NAME_MAX)
+}
+
+/// The operation in a line where there is little room.
+pub(crate) fn label(names: &Names, operation: &Operation<'_>) -> String {
+    format::shortened(&joined(names, operation, LABEL_NAME_MAX), LABEL_MAX)
+}
+
+fn joined(names: &Names, operation: &Operation<'_>, characters: usize) -> String {
+    let each = operation.micro_ops.iter().map(|it| micro_op(names, it, characters));
+    each.collect::<Vec<_>>().join(", ")
+}
+
+fn micro_op(names: &Names, op: &MicroOp, characters: usize) -> String {
+    let show = |value| elided(names, value, characters);
+    let plain = format!("{} {}", op.function(), show(op.key()));
     match op {
         MicroOp::Read { result: Some(it), .. }
         | MicroOp::Inspect { result: Some(it), .. }
         | MicroOp::Dequeue { result: Some(it), .. }
-        | MicroOp::Pop { result: Some(it), .. } => format!("{plain} → {it}"),
-        MicroOp::Write { value, .. } => format!("{plain} := {value}"),
-        MicroOp::Cas { old, new, .. } => format!("{plain}: {old} → {new}"),
+        | MicroOp::Pop { result: Some(it), .. } => {
+            format!("{plain} → {}", it.value().map_or_else(|| "nil".to_owned(), show))
+        }
+        MicroOp::Write { value, .. } => format!("{plain} := {}", show(*value)),
+        MicroOp::Cas { old, new, .. } => format!("{plain}: {} → {}", show(*old), show(*new)),
         MicroOp::Add { value, .. }
         | MicroOp::Append { value, .. }
         | MicroOp::Enqueue { value, .. }
-        | MicroOp::Push { value, .. } => format!("{plain}: {value}"),
+        | MicroOp::Push { value, .. } => format!("{plain}: {}", show(*value)),
         MicroOp::ReadSet { result: Some(it), .. }
         | MicroOp::ReadList { result: Some(it), .. }
         | MicroOp::InspectSet { result: Some(it), .. } => {
@@ -32,7 +61,7 @@ fn micro_op(op: &MicroOp) -> String {
         MicroOp::ReadCounter { result: Some(it), .. }
         | MicroOp::InspectCounter { result: Some(it), .. }
         | MicroOp::Acquire { token: Some(it), .. }
-        | MicroOp::Generate { result: Some(it), .. } => format!("{plain} → {it}"),
+        | MicroOp::Generate { result: Some(it), .. } => format!("{plain} → {}", show(*it)),
         MicroOp::Release { token, .. } => format!("{plain}: {token}"),
         MicroOp::Read { result: None, .. }
         | MicroOp::Inspect { result: None, .. }
@@ -149,7 +178,7 @@ mod tests {
                  inc(3,5)  inc(3,-5)  rc(3)=0  ic(3)!  acq(3)=7  acq(3)!  rel(3,7)",
         )
         .expect("a good drawing");
-        let shown: Vec<_> = history.iter().map(|it| operation(&it)).collect();
+        let shown: Vec<_> = history.iter().map(|it| operation(history.names(), &it)).collect();
         assert_eq!(
             shown,
             [
@@ -172,5 +201,17 @@ mod tests {
                 "release 3: 7",
             ]
         );
+    }
+
+    #[test]
+    fn names_are_shown_and_long_ones_keep_their_ends() {
+        let mut names = Names::default();
+        let long = format!("first{}last", "·".repeat(500));
+        let (key, value, empty) = (names.number("\"9\""), names.number(&long), names.number(""));
+        let append = micro_op(&names, &MicroOp::Append { key, value }, NAME_MAX);
+        assert!(append.starts_with("append \"9\": first·"), "{append}");
+        assert!(append.ends_with("·last") && append.chars().count() < 60, "{append}");
+        let read = MicroOp::Read { key, result: Some(Reading::Value(empty)) };
+        assert_eq!(micro_op(&names, &read, NAME_MAX), "read \"9\" → \"\"");
     }
 }

@@ -8,8 +8,8 @@ use crate::leadership::{self, Failover};
 use crate::strip::Strip;
 use crate::tables::{Chip, Faults, Figure, StatisticsTables};
 use crate::{
-    LogFacts, ReportError, RunFacts, RunReport, anomalies, escape, faults, sentence, series,
-    tables, templates, timeline,
+    BoundsFacts, LogFacts, ReportError, RunFacts, RunReport, anomalies, escape, faults, format,
+    sentence, series, tables, templates, timeline,
 };
 
 /// Failovers told below the strip; it draws all.
@@ -19,6 +19,9 @@ const FAILOVERS_TOLD: usize = 30;
 struct Page<'a> {
     title: &'a str,
     facts: &'a RunFacts,
+    /// Empty if there is none: 0 is one.
+    seed: String,
+    bounds: String,
     sentence: String,
     judgement: &'static str,
     /// `expected`, `unexpected`, or nothing if nothing was.
@@ -49,6 +52,16 @@ struct Log<'a> {
     link: String,
 }
 
+fn bounds(bounds: BoundsFacts) -> String {
+    let BoundsFacts { time_ms, memory_bytes, steps } = bounds;
+    format!(
+        "{}, {} MiB of memory, {} steps of a search",
+        format::duration(time_ms.saturating_mul(1_000_000)),
+        format::count(memory_bytes >> 20),
+        format::count(steps)
+    )
+}
+
 /// The page of a run: one HTML file that needs nothing else.
 ///
 /// # Errors
@@ -75,6 +88,8 @@ pub fn run_page(report: &RunReport<'_>) -> Result<String, ReportError> {
     let page = Page {
         title,
         facts,
+        seed: facts.seed.map_or(String::new(), |seed| seed.to_string()),
+        bounds: facts.bounds.map_or(String::new(), bounds),
         sentence: sentence::summary_sentence(analysis),
         judgement: analysis.judgement().name(),
         expected: match facts.as_expected() {
@@ -101,7 +116,7 @@ pub fn run_page(report: &RunReport<'_>) -> Result<String, ReportError> {
             .map(|log| Log { facts: log, link: escape::relative(&log.href) })
             .collect(),
         merged_log: escape::relative(&facts.merged_log),
-        end: crate::format::moment(end_ns),
+        end: format::moment(end_ns),
     };
     templates::run(&page, &escape::json_script("data", &data)?)
 }

@@ -88,18 +88,21 @@ pub(crate) fn figures(
     );
     let failed = faults.iter().filter(|it| it.failed()).count() as u64;
     let failed = if failed == 0 { String::new() } else { format!("{failed} failed") };
-    let mut figures = vec![
-        figure("operations", format::count(history.len() as u64), outcomes),
-        figure(
+    let mut figures = vec![figure("operations", format::count(history.len() as u64), outcomes)];
+    if !facts.untimed {
+        figures.push(figure(
             "duration",
             format::duration(history.end_ns()),
             facts.wall_ms.map_or(String::new(), |ms| {
                 format!("{} on the wall clock", format::duration(ms.saturating_mul(1_000_000)))
             }),
-        ),
-        figure("seed", facts.seed.to_string(), String::new()),
-        figure("faults", format::count(faults.len() as u64), failed),
-    ];
+        ));
+    }
+    figures.extend(facts.seed.map(|seed| figure("seed", seed.to_string(), String::new())));
+    // That there were none is known of runs only.
+    if facts.seed.is_some() || !faults.is_empty() {
+        figures.push(figure("faults", format::count(faults.len() as u64), failed));
+    }
     let changes = sentence::measure(analysis, "leader_changes").unwrap_or(failovers.len() as u64);
     if !analysis.leaderships.is_empty() || changes > 0 {
         let gaps = failovers.iter().filter_map(|it| it.to.first_ns.checked_sub(it.from.last_ns));

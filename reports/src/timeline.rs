@@ -4,6 +4,8 @@
 //! [`EMBEDDED_MAX`] operations the page holds those of the witnesses, those around witnesses and
 //! faults, and an even sample of the others.
 //!
+//! Keys and values that have names are the numbers that stand for them, and `names` tells those.
+//!
 //! Times are microseconds. `invoked` holds differences, `took` is -1 for what never completed,
 //! nodes and errors are -1 where there is none, so are versions. A value that JavaScript's numbers
 //! cannot hold is a string.
@@ -11,11 +13,12 @@
 use std::collections::BTreeMap;
 
 use perjury_checkers::Analysis;
-use perjury_history::{History, Operation, OperationId};
+use perjury_history::{History, Operation, OperationId, Value};
 use serde::{Serialize, Serializer};
 
 use crate::anomalies::Jump;
 use crate::faults::FaultSpan;
+use crate::operation_text::Payload;
 use crate::series::Series;
 use crate::{escape, format, operation_text};
 
@@ -36,6 +39,7 @@ pub(crate) struct Data<'a> {
     end_us: u64,
     concurrency: u32,
     columns: Columns,
+    names: BTreeMap<Value, String>,
     anomalies: &'a [Jump],
     faults: Vec<Fault>,
     leaderships: Vec<(u32, u64, u64, u64)>,
@@ -95,7 +99,7 @@ impl Serialize for Number {
 pub(crate) fn sampling_note(history: &History) -> Option<String> {
     (history.len() > EMBEDDED_MAX).then(|| {
         format!(
-            "The run had {} operations. Drawn are those of the anomalies, those just before and \
+            "The history has {} operations. Drawn are those of the anomalies, those just before and \
              after anomalies and faults, and an even sample of the rest, about {} in all.",
             format::count(history.len() as u64),
             format::count(EMBEDDED_MAX as u64)
@@ -113,12 +117,14 @@ pub(crate) fn data<'a>(
 ) -> Data<'a> {
     let us = |ns: u64| ns / 1_000;
     let end_ns = history.end_ns();
+    let chosen = chosen(history, faults, anomalies);
     Data {
         version: 1,
         operations: history.len(),
         end_us: us(end_ns),
         concurrency,
-        columns: columns(history, &chosen(history, faults, anomalies)),
+        columns: columns(history, &chosen),
+        names: names(history, &chosen),
         anomalies,
         faults: faults
             .iter()
@@ -188,6 +194,23 @@ fn chosen(history: &History, faults: &[FaultSpan<'_>], anomalies: &[Jump]) -> Ve
         }
     }
     ids(keep)
+}
+
+/// The names of what the chosen operations mention, as they are shown.
+fn names(history: &History, chosen: &[OperationId]) -> BTreeMap<Value, String> {
+    let names = history.names();
+    let mut told = BTreeMap::new();
+    for operation in chosen.iter().map(|&id| history.get(id)) {
+        for micro_op in operation.micro_ops {
+            let Payload { value, old } = operation_text::payload(micro_op);
+            for number in [Some(micro_op.key()), value, old].into_iter().flatten() {
+                if names.text(number).is_some() && !told.contains_key(&number) {
+                    told.insert(number, escape::visible(&operation_text::shown(names, number)));
+                }
+            }
+        }
+    }
+    told
 }
 
 fn columns(history: &History, chosen: &[OperationId]) -> Columns {

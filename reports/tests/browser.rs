@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use perjury_reports::{CampaignFacts, CampaignRow, RunReport, campaign_page, run_page};
+use perjury_checkers::Analysis;
+use perjury_history::foreign;
+use perjury_reports::{CampaignFacts, CampaignRow, RunFacts, RunReport, campaign_page, run_page};
 
 #[path = "../examples/synthetic/mod.rs"]
 mod synthetic;
@@ -87,6 +89,26 @@ fn a_run_page_draws_itself() {
     assert_eq!(fact(&elements, "lanes"), Some("10"), "successors share a lane");
     assert_eq!(fact(&elements, "plots"), Some("2"));
     assert_ne!(fact(&elements, "points"), Some("0"));
+}
+
+#[test]
+fn a_page_of_named_keys_without_times_draws_itself() {
+    let text = r#"
+        {:process 0, :type :invoke, :f :write, :value [left "</script>"]}
+        {:process 0, :type :ok, :f :write, :value [left "</script>"]}"#;
+    let read = foreign::read_bytes(text.as_bytes(), "named.edn", &foreign::Options::default());
+    let history = read.expect("a history").history;
+    let (analysis, facts) =
+        (Analysis::default(), RunFacts { untimed: true, ..RunFacts::default() });
+    let report =
+        RunReport { title: "named", history: &history, analysis: &analysis, facts: &facts };
+    let page = run_page(&report).expect("the page is made");
+    let Some(elements) = open("named", &page) else { return };
+    assert_eq!(fact(&elements, "ready"), Some("true"));
+    assert_eq!(fact(&elements, "drawn"), Some("1"));
+    assert_eq!(fact(&elements, "plots"), None, "there are no times to plot");
+    let filter = &elements[elements.find("id=\"filter-key\"").expect("the filter")..];
+    assert!(filter[..filter.find('>').expect("its end")].contains("inputmode=\"text\""));
 }
 
 #[test]

@@ -2,17 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use perjury_checkers::linearizability::{ObjectKind, ObjectSettings};
 use perjury_checkers::{
     Analysis, Anomaly, AnomalyKind, Context, Judgement, Leaders, Model, Verdict, Witness,
     WitnessOperation,
 };
+use perjury_history::foreign;
 use perjury_history::{
     Entry, Event, EventKind, FaultEvent, FaultStage, History, HistoryBuilder, MicroOp, NodeId,
     OperationId, Outcome, Process,
 };
 use perjury_reports::{
-    CampaignFacts, CampaignRow, ExpectationResult, LogFacts, ReportError, RunFacts, RunReport,
-    SuspiciousFacts, campaign_page, run_page,
+    BoundsFacts, CampaignFacts, CampaignRow, ExpectationResult, LogFacts, ReportError, RunFacts,
+    RunReport, SuspiciousFacts, campaign_page, run_page,
 };
 use serde_json::Value;
 
@@ -31,7 +33,8 @@ fn data(page: &str) -> Value {
 
 fn numbers(column: &Value) -> Vec<i64> {
     let each = column.as_array().expect("a column is an array").iter();
-    each.map(|number| number.as_i64().unwrap_or(i64::MIN)).collect()
+    let number = |it: &Value| it.as_i64().or_else(|| it.as_str()?.parse().ok());
+    each.map(|it| number(it).unwrap_or(i64::MIN)).collect()
 }
 
 /// Every operation of the history is in the page, with its times.
@@ -81,6 +84,91 @@ fn the_page_holds_every_operation() {
     let columns = &data(&page)["columns"];
     assert_eq!(columns["id"], Value::Null, "all are there, in order");
     assert_eq!(columns["old"], serde_json::json!([1]));
+}
+
+#[test]
+fn keys_and_values_go_by_their_names() {
+    let text = r#"
+        {:process 0, :type :invoke, :f :write, :value ["left </script>" 7]}
+        {:process 0, :type :ok, :f :write, :value ["left </script>" 7]}
+        {:process 1, :type :invoke, :f :write, :value [right "a word"]}
+        {:process 1, :type :ok, :f :write, :value [right "a word"]}
+        {:process 2, :type :invoke, :f :read, :value [right nil]}
+        {:process 2, :type :ok, :f :read, :value [right :nobody-wrote-this]}"#;
+    let read = foreign::read_bytes(text.as_bytes(), "named.edn", &foreign::Options::default());
+    let history = read.expect("a history").history;
+    let checker = ObjectKind::Register.checker(&ObjectSettings::default(), history.names());
+    let analysis = Analysis::of(&history, &[checker], &Context::default());
+    let page = page(&history, &analysis, &RunFacts::default());
+    check_columns(&history, &page);
+    let told = "<code class=\"plain\">read right → :nobody-wrote-this</code>";
+    assert!(page.contains(told), "{told}");
+    let data = data(&page);
+    let name_of = |number: &Value| data["names"][number.as_str().expect("a name's number")].clone();
+    let (keys, values) = (&data["columns"]["key"], &data["columns"]["value"]);
+    assert_eq!(name_of(&keys[0]), "left </script>");
+    assert_eq!(values[0], 7, "a number stands for itself");
+    assert_eq!(name_of(&keys[1]), "right");
+    assert_eq!(name_of(&values[1]), "a word");
+    assert_eq!(name_of(&values[2]), ":nobody-wrote-this");
+    // Outside the data of the timeline, which is looked up, no number stands for a name.
+    let (before, rest) = page.split_once("id=\"data\">").expect("the data is embedded");
+    let (_, after) = rest.split_once("</script>").expect("its element ends");
+    assert!(![before, after].iter().any(|part| part.contains("922337203685477")));
+}
+
+#[test]
+fn what_the_object_may_have_held_stands_under_the_diagram() {
+    let history = History::parse_notation("p0: w(x,1)- w(x,2)-- r(x)=1-").expect("a good drawing");
+    let checker = ObjectKind::Register.checker(&ObjectSettings::default(), history.names());
+    let mut analysis = Analysis::of(&history, &[checker], &Context::default());
+    let told = analysis.anomalies().next().expect("an anomaly").witness.possibilities.clone();
+    assert!(told.len() == 1 && told[0].starts_with("it held 2"), "{told:?}");
+    let with = page(&history, &analysis, &RunFacts::default());
+    let card = &with[with.find("id=\"anomaly-1\"").expect("a card")..];
+    let places: Vec<_> =
+        ["class=\"diagram\"", "What the object may have held", "<li><bdi>it held 2"]
+            .iter()
+            .map(|part| card.find(part).unwrap_or_else(|| panic!("{part} is missing")))
+            .collect();
+    assert!(places.is_sorted(), "{places:?}");
+
+    for verdict in analysis.verdicts.values_mut() {
+        verdict.anomalies.iter_mut().for_each(|it| it.witness.possibilities.clear());
+    }
+    let without = page(&history, &analysis, &RunFacts::default());
+    assert!(!without.contains("What the object may have held"), "there is nothing to tell");
+}
+
+#[test]
+fn a_history_that_is_no_run_has_no_circumstances() {
+    let history = History::parse_notation("p0: w(x,1)- r(x)=1-").expect("a good drawing");
+    let facts = RunFacts {
+        file: "other/history.edn".into(),
+        object: "register".into(),
+        bounds: Some(BoundsFacts { time_ms: 300_000, memory_bytes: 3 << 30, steps: 50_000_000 }),
+        untimed: true,
+        ..RunFacts::default()
+    };
+    let page = page(&history, &Analysis::default(), &facts);
+    for shown in [
+        "<bdi>other/history.edn</bdi>",
+        "<dt>Object</dt><dd>register</dd>",
+        "<dt>Bounds</dt><dd>5 min, 3,072 MiB of memory, 50,000,000 steps of a search</dd>",
+        "The history tells no times.",
+    ] {
+        assert!(page.contains(shown), "{shown}");
+    }
+    for unknown in [
+        "Seed <",
+        "<dt>seed</dt>",
+        "<dt>faults</dt>",
+        "<dt>Nodes</dt>",
+        "<dt>duration</dt>",
+        "id=\"plots\"",
+    ] {
+        assert!(!page.contains(unknown), "{unknown}");
+    }
 }
 
 #[test]
@@ -223,6 +311,8 @@ fn hostile_run() -> (History, Analysis, RunFacts) {
     analysis.verdicts.insert(HOSTILE.into(), verdict);
     let facts = RunFacts {
         test: HOSTILE.into(),
+        file: HOSTILE.into(),
+        object: HOSTILE.into(),
         store: HOSTILE.into(),
         workload: HOSTILE.into(),
         lab: HOSTILE.into(),

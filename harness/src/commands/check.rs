@@ -1,5 +1,7 @@
 //! `perjury check`: judges saved histories again, and those of others.
 
+use std::fmt;
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -8,11 +10,13 @@ use perjury_checkers::linearizability::{ObjectKind, ObjectSettings};
 use perjury_checkers::{AnomalyKind, Checker, Judgement, Model};
 use perjury_history::foreign::{Format, Object, Options};
 use perjury_history::{History, Value, arrow};
+use perjury_lab::remote::quote_all;
 use perjury_workloads::{Workload, no_options, workload};
 use serde::Serialize;
 
 use super::colors::Colors;
-use super::{complain, print, print_verdict, table};
+use super::history_page::Judged as HistoryJudged;
+use super::{complain, new_file, print, print_verdict, table};
 use crate::analysis::{Circumstances, Results, analyse, save};
 use crate::any_history::AnyHistory;
 use crate::bounds::{Bounds, Bytes};
@@ -28,8 +32,8 @@ use crate::run_folder::{RunFolder, TEST_FILE, read_json};
 /// Judge saved histories again: run folders, `history.arrow` files, or histories of other tools
 ///
 /// A run folder is judged against its test's expectations, and its results and report are written
-/// anew. Of any other history no violation is expected, and nothing is written. Histories of Jepsen,
-/// Knossos, Elle, Porcupine and LiMo are judged for linearizability of the object that they are
+/// anew. Of any other history no violation is expected, and nothing is written but the page that
+/// `--report` asks for. Histories of Jepsen, Knossos, Elle, Porcupine and LiMo are judged for linearizability of the object that they are
 /// about, which they tell themselves or `--model` names. A folder that is no run stands for all
 /// histories in it.
 #[derive(Debug, Args)]
@@ -64,6 +68,9 @@ pub(super) struct Check {
     /// object
     #[arg(long, value_name = "FILE")]
     certificate: Option<PathBuf>,
+    /// Write the page of a history that is no run; the file must not exist yet
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
     /// Print a summary for machines to standard output
     #[arg(long)]
     json: bool,
@@ -100,6 +107,15 @@ impl BoundsFlags {
 enum Judged {
     Model(Model),
     Object(ObjectKind),
+}
+
+impl fmt::Display for Judged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Judged::Model(model) => model.name(),
+            Judged::Object(kind) => kind.name(),
+        })
+    }
 }
 
 impl FromStr for Judged {
@@ -139,6 +155,12 @@ impl Check {
         if self.certificate.is_some() && histories.len() > 1 {
             let told = format!("expected one history for a certificate, found {}", histories.len());
             return Err(Error::usage(told).hint("write one for each"));
+        }
+        if let Some(file) = &self.certificate {
+            new_file::refuse_existing(file)?;
+        }
+        if let Some(file) = &self.report {
+            may_report(file, &histories)?;
         }
         for path in histories {
             match caught("checking", || self.check(&path)).flatten() {
@@ -193,9 +215,14 @@ impl Check {
         let (history, results) = match is_run(path) {
             true => self.again(path)?,
             false => {
-                let (history, results, of) = self.bare(path)?;
-                object = of;
-                (history, results)
+                let mut judged = self.bare(path)?;
+                if let Some(file) = &self.report {
+                    let saved = judged.save_page(path, file, self.command(path));
+                    let failed = saved.err().map(|error| error.to_string());
+                    judged.results.add_failures(failed.into_iter().collect());
+                }
+                object = judged.object;
+                (judged.history, judged.results)
             }
         };
         let judgement = match object {
@@ -231,7 +258,7 @@ impl Check {
         })
     }
 
-    fn bare(&self, path: &Path) -> Result<(History, Results, Option<ObjectKind>), Error> {
+    fn bare(&self, path: &Path) -> Result<HistoryJudged, Error> {
         let named = self.object();
         let options = Options {
             format: self.format,
@@ -239,18 +266,18 @@ impl Check {
             initial: self.initial,
             ..Options::default()
         };
-        let AnyHistory { history, foreign, warnings } = AnyHistory::open(path, &options)?;
+        let AnyHistory { history, foreign, timed, warnings } = AnyHistory::open(path, &options)?;
         warnings.iter().for_each(|warning| say(&format!("warning: {warning}")));
         let kind = match (named, &self.workload, foreign) {
             (Some(kind), ..) => Some(kind),
             (None, None, Some((_, object))) => Some(decided(path, object)?),
             (None, ..) => None,
         };
-        let checkers: Vec<Box<dyn Checker>> = match kind {
-            Some(kind) => vec![kind.checker(&self.settings(), history.names())],
+        let (checkers, workload): (Vec<Box<dyn Checker>>, _) = match kind {
+            Some(kind) => (vec![kind.checker(&self.settings(), history.names())], ""),
             None => {
                 let name = self.workload.as_deref().unwrap_or("register");
-                workload(name, no_options()).map_err(Error::usage)?.checkers()
+                (workload(name, no_options()).map_err(Error::usage)?.checkers(), name)
             }
         };
         let of_object = || only(vec![Model::Linearizable]);
@@ -259,10 +286,43 @@ impl Check {
             (None, Some(_)) => of_object(),
             (None, None) => Expectations::default(),
         };
-        self.certify(kind, &history)?;
         let circumstances = Circumstances::default();
-        let results = analyse(&history, checkers, &expect, circumstances, self.bounds.bounds())?;
-        Ok((history, results, kind))
+        let bounds = self.bounds.bounds();
+        let mut results = analyse(&history, checkers, &expect, circumstances, bounds)?;
+        let uncertified = self.certify(kind, &history).err();
+        results.add_failures(uncertified.iter().map(ToString::to_string).collect());
+        Ok(HistoryJudged {
+            history,
+            results,
+            format: foreign.map(|(format, _)| format),
+            object: kind,
+            workload: workload.to_owned(),
+            bounds,
+            timed,
+            notes: warnings,
+        })
+    }
+
+    /// The command that judges this history again, in the same way.
+    fn command(&self, path: &Path) -> String {
+        let mut words = vec!["perjury".to_owned(), "check".to_owned(), path.display().to_string()];
+        let mut flag = |name: &str, value: Option<String>| {
+            words.extend(value.into_iter().flat_map(|value| [format!("--{name}"), value]));
+        };
+        for model in &self.models {
+            flag("model", Some(model.to_string()));
+        }
+        flag("workload", self.workload.clone());
+        flag("format", self.format.map(|it| it.to_string()));
+        flag("initial", self.initial.map(|it| it.to_string()));
+        flag("permits", self.permits.map(|it| it.to_string()));
+        flag("time-limit", self.bounds.time_limit.map(|it| it.to_string().replace(' ', "")));
+        flag("memory-limit", self.bounds.memory_limit.map(|it| it.to_string()));
+        flag("step-limit", self.bounds.step_limit.map(|it| it.to_string()));
+        if self.together {
+            words.push("--together".to_owned());
+        }
+        quote_all(&words)
     }
 
     /// Writes what proves the verdict, if that was asked for.
@@ -275,7 +335,9 @@ impl Check {
         let (settings, bounds) = (self.settings(), self.bounds.bounds());
         let judge = kind.judge(&settings, history.names());
         let certificates = bounds.within(|context| judge.certify(history, context));
-        CertificateFile::new(kind, settings, certificates).write(path)
+        let mut out = BufWriter::new(new_file::create(path)?);
+        let written = CertificateFile::new(kind, settings, certificates).write(&mut out);
+        written.map_err(|error| new_file::unwritable(path, &error))
     }
 
     fn settings(&self) -> ObjectSettings {
@@ -333,6 +395,23 @@ impl Check {
         match self.object() {
             Some(kind) => vec![kind.checker(&self.settings(), history.names())],
             None => workload.checkers(),
+        }
+    }
+}
+
+/// One page is of one history, and a run has its own.
+fn may_report(file: &Path, histories: &[PathBuf]) -> Result<(), Error> {
+    match histories {
+        [one] if is_run(one) => {
+            let found = one.display();
+            Err(Error::usage(format!("expected a history that is no run, found the run {found}"))
+                .hint("a run has a page of its own: `perjury report RUN` writes it anew"))
+        }
+        [_] => new_file::refuse_existing(file),
+        several => {
+            let found = several.len();
+            Err(Error::usage(format!("expected one history with `--report`, found {found}"))
+                .hint("judge them one by one, each with a page of its own"))
         }
     }
 }

@@ -1,13 +1,13 @@
 //! `perjury export`: writes a history for other tools.
 
-use std::fs::OpenOptions;
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use perjury_history::export::{self, Syntax};
 use perjury_history::foreign::Options;
 
+use super::new_file;
 use crate::any_history::AnyHistory;
 use crate::error::Error;
 use crate::exit_code;
@@ -36,8 +36,7 @@ impl Export {
         }
         let written = match &self.output {
             Some(path) => {
-                let file = OpenOptions::new().write(true).create_new(true).open(path);
-                let mut out = BufWriter::new(file.map_err(|error| unwritable(path, &error))?);
+                let mut out = BufWriter::new(new_file::create(path)?);
                 export::write(&read.history, self.format, &mut out).and_then(|()| out.flush())
             }
             None => {
@@ -47,7 +46,7 @@ impl Export {
         };
         match (written, &self.output) {
             (Ok(()), _) => Ok(exit_code::EXPECTED),
-            (Err(error), Some(path)) => Err(unwritable(path, &error)),
+            (Err(error), Some(path)) => Err(new_file::unwritable(path, &error)),
             // A reader that has gone away (`| head`) is no error.
             (Err(error), None) if error.kind() == io::ErrorKind::BrokenPipe => {
                 Ok(exit_code::EXPECTED)
@@ -56,17 +55,5 @@ impl Export {
                 Err(Error::failure(format!("failed to write to standard output: {error}")))
             }
         }
-    }
-}
-
-fn unwritable(path: &Path, error: &io::Error) -> Error {
-    let path = path.display();
-    match error.kind() {
-        io::ErrorKind::AlreadyExists => {
-            Error::usage(format!("expected no file at {path}, found one"))
-                .hint("move it away, or write to another")
-        }
-        _ => Error::failure(format!("failed to write {path}: {error}"))
-            .hint("check the path, its permissions and the space left on the disk"),
     }
 }

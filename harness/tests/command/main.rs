@@ -6,6 +6,7 @@ mod determinism;
 mod export;
 mod first_look;
 mod foreign;
+mod history_page;
 #[cfg(unix)]
 mod killed;
 #[path = "../place/mod.rs"]

@@ -24,6 +24,11 @@ pub(super) struct Clock {
 }
 
 impl Clock {
+    /// Whether any event told its time.
+    pub(super) fn is_told(&self) -> bool {
+        self.told_ns.is_some()
+    }
+
     /// When an event happened. `process_ns`: when its process last said something.
     pub(super) fn tell(
         &mut self,

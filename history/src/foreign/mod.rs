@@ -153,6 +153,8 @@ pub struct Foreign {
     pub format: Format,
     /// What its words were understood to speak of.
     pub object: Object,
+    /// Whether it tells times; else events are a millisecond apart.
+    pub timed: bool,
     /// What was done about oddities, for people.
     pub warnings: Vec<String>,
 }
@@ -283,10 +285,12 @@ fn convert(
     if source.skipped > 0 {
         warnings.push(format!("{} lines that tell no operation were passed over", source.skipped));
     }
+    let timed = converter.clock.is_told();
     Ok(Foreign {
         history: converter.builder.finish(),
         format,
         object: understanding.object,
+        timed,
         warnings,
     })
 }

@@ -246,7 +246,7 @@ pub(crate) fn facts() -> RunFacts {
         lab: "simulated".into(),
         nodes: 5,
         concurrency: CONCURRENCY,
-        seed: 42,
+        seed: Some(42),
         started_utc: "2026-11-21 07:30:12".into(),
         wall_ms: Some(1_240),
         perjury_version: "0.1.0".into(),

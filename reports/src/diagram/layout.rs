@@ -6,6 +6,7 @@ use perjury_checkers::{Anomaly, AnomalyKind, Leadership};
 use perjury_history::{NodeId, Operation, Outcome, Process};
 
 use super::{DRAWN_MAX, Scene};
+use crate::anomalies::most_telling;
 use crate::faults::FaultSpan;
 use crate::scale::Scale;
 use crate::svg::{LABEL_CHARACTER_PX, Rows, SMALL_CHARACTER_PX};
@@ -87,7 +88,7 @@ pub(super) fn witnesses<'a>(
     scene: &Scene<'a>,
     anomaly: &'a Anomaly,
 ) -> Vec<(Operation<'a>, &'a str)> {
-    let each = anomaly.witness.operations.iter().take(DRAWN_MAX);
+    let each = most_telling(&anomaly.witness, DRAWN_MAX).into_iter();
     each.map(|it| (scene.history.get(it.operation), it.role.as_str())).collect()
 }
 
@@ -139,7 +140,7 @@ impl<'a> Layout<'a> {
         let by_node = by_node(anomaly.kind, &operations);
         let mut drawn: Vec<_> = operations
             .into_iter()
-            .map(|(operation, role)| place(&scale, operation, role, by_node))
+            .map(|(operation, role)| place(scene, &scale, operation, role, by_node))
             .collect();
         drawn.sort_by(|one, other| extent(one).0.total_cmp(&extent(other).0));
         let headers = headers(scene, &scale);
@@ -173,7 +174,13 @@ pub(super) fn extent(drawn: &Drawn<'_>) -> (f64, f64) {
     (drawn.x.0.min(drawn.text_x), drawn.x.1.max(drawn.text_x + text_width(drawn)) + 12.0)
 }
 
-fn place<'a>(scale: &Scale, operation: Operation<'a>, role: &str, by_node: bool) -> Drawn<'a> {
+fn place<'a>(
+    scene: &Scene<'_>,
+    scale: &Scale,
+    operation: Operation<'a>,
+    role: &str,
+    by_node: bool,
+) -> Drawn<'a> {
     let x1 = scale.x(operation.invoked_ns);
     let x2 = operation.completed_ns.map_or(RIGHT, |completed_ns| scale.x(completed_ns));
     let beside = match (by_node, node(&operation)) {
@@ -182,7 +189,7 @@ fn place<'a>(scale: &Scale, operation: Operation<'a>, role: &str, by_node: bool)
         (true, _) => operation.process.to_string(),
     };
     let mut drawn = Drawn {
-        label: format::shortened(&operation_text::operation(&operation), 60),
+        label: operation_text::label(scene.history.names(), &operation),
         beside,
         shown_role: format::shortened(role, 64),
         operation,

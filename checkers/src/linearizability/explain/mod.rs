@@ -113,8 +113,9 @@ impl<M: SequentialObject> Contradiction<'_, M> {
         }
         if open > 0 {
             told.push(format!(
-                "{} may have taken effect by then or not; each choice leads to one of these",
-                count(open as u64, "operation of unknown outcome")
+                "{} had not ended by then and may have taken effect or not; each choice leads to one \
+                 of these",
+                count(open as u64, "operation")
             ));
         }
         told

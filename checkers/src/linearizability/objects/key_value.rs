@@ -32,7 +32,7 @@ impl KeyValue {
     }
 
     fn text(&self, value: Value) -> Arc<str> {
-        self.names.show(value).to_string().into()
+        self.names.text(value).map_or_else(|| value.to_string().into(), Into::into)
     }
 }
 
