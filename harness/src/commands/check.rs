@@ -229,6 +229,11 @@ impl Check {
             Some(_) => results.analysis.model(Model::Linearizable).unwrap_or(Judgement::Valid),
             None => results.analysis.judgement(),
         };
+        // That it is not linearizable is all that could be unexpected of it, and is told already.
+        let unmet = match object.is_some() && judgement == Judgement::Invalid {
+            true => results.failures().cloned().collect(),
+            false => results.unmet(),
+        };
         let first = results.analysis.anomalies().next();
         let explanation = first.map_or(Vec::new(), |it| {
             let told = it.witness.possibilities.iter().cloned();
@@ -243,7 +248,7 @@ impl Check {
                 .into_iter()
                 .map(AnomalyKind::name)
                 .collect(),
-            unmet: results.unmet(),
+            unmet,
             sentence: results.sentence,
             explanation,
             operations: history.len(),
@@ -523,9 +528,7 @@ impl Checked {
         for line in &self.explanation {
             text += &format!("    {line}\n");
         }
-        // Of one that is of no run nothing else was expected than that it is linearizable.
-        let told = self.object.is_some() && !self.violations.is_empty();
-        for unmet in self.unmet.iter().filter(|_| !told) {
+        for unmet in &self.unmet {
             text += &format!("    unexpected: {unmet}\n");
         }
         text
