@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::keys::{self, Answer, Part};
 use super::object::{Call, cut};
+use super::verify::{STEPS_MAX, Unconfirmed};
 use super::{Linearizability, SequentialObject, verify};
 use crate::Context;
 
@@ -100,7 +101,12 @@ impl<M: SequentialObject> Linearizability<M> {
                     kept.push(Call { returned, ..call.clone() });
                 }
                 self.check_removal(&calls, &kept)?;
-                verify::contradiction(&self.object, &kept)
+                verify::contradiction(&self.object, &kept, STEPS_MAX).map_err(|why| match why {
+                    Unconfirmed::Refuted => "there is an order of these operations".to_owned(),
+                    Unconfirmed::TooLong => {
+                        format!("it takes more than {STEPS_MAX} steps to replay")
+                    }
+                })
             }
         }
     }

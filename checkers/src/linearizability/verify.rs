@@ -11,8 +11,17 @@ use rustc_hash::FxHashSet;
 
 use super::object::{Call, SequentialObject};
 
-/// Steps for replaying a contradiction.
-const STEPS_MAX: u64 = 20_000_000;
+/// Steps for replaying a contradiction for whoever asks for it.
+pub(crate) const STEPS_MAX: u64 = 20_000_000;
+
+/// Why a contradiction is not confirmed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unconfirmed {
+    /// It is none: there is an order.
+    Refuted,
+    /// It takes more steps to tell, which says nothing against it.
+    TooLong,
+}
 
 /// Replays an order of `calls`, given by their places: every call that returned is in it and no call
 /// twice, none that ended before another began comes after it, and the object answers as they say.
@@ -80,7 +89,8 @@ pub(crate) fn order<M: SequentialObject>(
 pub(crate) fn contradiction<M: SequentialObject>(
     object: &M,
     calls: &[Call<M::Operation>],
-) -> Result<(), String> {
+    steps_max: u64,
+) -> Result<(), Unconfirmed> {
     #[derive(Clone, PartialEq, Eq, Hash)]
     struct Reached<S> {
         done: BTreeSet<u32>,
@@ -94,7 +104,7 @@ pub(crate) fn contradiction<M: SequentialObject>(
         let left: Vec<u32> = left.collect();
         let returns = left.iter().filter_map(|index| calls[*index as usize].returned);
         let Some(first_return) = returns.min() else {
-            return Err("there is an order of these operations".to_owned());
+            return Err(Unconfirmed::Refuted);
         };
         for &index in &left {
             let call = &calls[index as usize];
@@ -116,8 +126,8 @@ pub(crate) fn contradiction<M: SequentialObject>(
             }
             steps += done.len() as u64 + 1;
         }
-        if steps > STEPS_MAX {
-            return Err(format!("it takes more than {STEPS_MAX} steps to replay"));
+        if steps > steps_max {
+            return Err(Unconfirmed::TooLong);
         }
     }
     Ok(())

@@ -226,7 +226,10 @@ impl Check {
             }
         };
         let judgement = match object {
-            Some(_) => results.analysis.model(Model::Linearizable).unwrap_or(Judgement::Valid),
+            Some(_) => {
+                let of_object = results.analysis.model(Model::Linearizable);
+                of_object.unwrap_or_else(|| results.analysis.judgement())
+            }
             None => results.analysis.judgement(),
         };
         // That it is not linearizable is all that could be unexpected of it, and is told already.

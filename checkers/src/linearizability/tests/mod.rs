@@ -132,7 +132,7 @@ fn check_core<M: SequentialObject>(object: &M, calls: &Calls<M>) {
     let failing = failing.expect("a completion is the contradiction");
     let core = shrink(object, cut(calls, position), position, &mut budget());
     assert!(core.iter().any(|call| call.id == failing.id), "{}", drawing(calls));
-    assert_eq!(verify::contradiction(object, &core), Ok(()), "{}", drawing(&core));
+    assert_eq!(verify::contradiction(object, &core, u64::MAX), Ok(()), "{}", drawing(&core));
     let witness: Calls<M> =
         calls.iter().filter(|it| core.iter().any(|call| call.id == it.id)).cloned().collect();
     for kept in [&core, &witness] {
