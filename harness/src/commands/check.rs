@@ -157,7 +157,15 @@ impl Check {
             return Err(Error::usage(told).hint("write one for each"));
         }
         if let Some(file) = &self.certificate {
+            if let Some(run) = histories.iter().find(|it| is_run(it)) {
+                let told = format!("expected a history that is no run, found {}", run.display());
+                return Err(Error::usage(told).hint("`perjury export` makes one of it"));
+            }
             new_file::refuse_existing(file)?;
+        }
+        if self.objects().count() > 1 {
+            return Err(Error::usage("expected one kind of object with `--model`, found several")
+                .hint("judge the history once for each"));
         }
         if let Some(file) = &self.report {
             may_report(file, &histories)?;
@@ -258,12 +266,37 @@ impl Check {
         })
     }
 
-    /// The kind of object that `--model` names, if it does.
-    fn object(&self) -> Option<ObjectKind> {
-        self.models.iter().find_map(|it| match it {
+    /// The kinds of objects that `--model` names.
+    fn objects(&self) -> impl Iterator<Item = ObjectKind> {
+        self.models.iter().filter_map(|it| match it {
             Judged::Object(kind) => Some(*kind),
             Judged::Model(_) => None,
         })
+    }
+
+    fn object(&self) -> Option<ObjectKind> {
+        self.objects().next()
+    }
+
+    /// Refuses options that this kind of object has no use for, or that need one.
+    fn refuse_idle(&self, path: &Path, kind: Option<ObjectKind>) -> Result<(), Error> {
+        use ObjectKind::{CasRegister, MultiRegister, ReentrantMutex, Register, Semaphore};
+        let has_initial = matches!(kind, Some(Register | CasRegister | MultiRegister));
+        let has_permits = matches!(kind, Some(Semaphore | ReentrantMutex));
+        let idle = [
+            ("--initial", self.initial.is_some() && !has_initial),
+            ("--permits", self.permits.is_some() && !has_permits),
+            ("--together", self.together && kind.is_none()),
+        ];
+        let Some((option, _)) = idle.into_iter().find(|(_, is_idle)| *is_idle) else {
+            return Ok(());
+        };
+        let judged = kind.map_or("no kind of object".to_owned(), |kind| format!("a {kind}"));
+        Err(Error::usage(format!(
+            "{}: expected a kind of object that `{option}` means something to, found {judged}",
+            path.display()
+        ))
+        .hint("leave the option out, or name another kind with `--model`"))
     }
 
     fn bare(&self, path: &Path) -> Result<HistoryJudged, Error> {
@@ -281,6 +314,7 @@ impl Check {
             (None, None, Some((_, object))) => Some(decided(path, object)?),
             (None, ..) => None,
         };
+        self.refuse_idle(path, kind)?;
         let (checkers, workload): (Vec<Box<dyn Checker>>, _) = match kind {
             Some(kind) => (vec![kind.checker(&self.settings(), history.names())], ""),
             None => {
@@ -366,6 +400,7 @@ impl Check {
     /// Judges a run again and writes its results and report anew. What only the run itself could know
     /// is kept.
     fn again(&self, path: &Path) -> Result<(History, Results), Error> {
+        self.refuse_idle(path, self.object())?;
         let folder = RunFolder::open(path)?;
         let test = folder.read_test()?;
         let plan = TestPlan::new(&test.test, test.seed)?;

@@ -43,6 +43,18 @@ fn each_history_is_judged_as_what_it_is_about() {
     place.refuses(&["check", "histories/stale.edn", "--model", "counter"], 2, "a counter is asked");
     place.refuses(&["check", "histories/notes.md"], 64, "notes.md");
     place.refuses(&["check", "histories/stale.edn", "--model", "nonsense"], 64, "cas-register");
+    // What could not act is not passed over.
+    for (options, complaint) in [
+        (&["--permits", "2"][..], "`--permits`"),
+        (&["--workload", "register", "--together"], "`--together`"),
+        (&["--model", "queue", "--model", "stack"], "one kind of object"),
+    ] {
+        let arguments = [&["check", "histories/stale.edn"], options].concat();
+        place.refuses(&arguments, 64, complaint);
+    }
+    place.short_run();
+    let proved = ["check", "runs/latest", "--model", "register", "--certificate", "proof.json"];
+    place.refuses(&proved, 64, "no run");
 }
 
 #[test]
