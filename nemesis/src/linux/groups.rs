@@ -107,7 +107,8 @@ impl LinuxInjector {
             let look = command("look", controller(fault), ANY);
             let look = look.arguments(self.processes(machine).await?);
             let said = machine.run(&look).await?;
-            let (limited, free) = said.split_once(' ').unwrap_or(("0", "0"));
+            // An answer that says nothing shows neither the effect nor its end.
+            let (limited, free) = said.split_once(' ').unwrap_or(("?", "?"));
             let members = format!("{machine}: {limited} processes limited, {free} not");
             if gone {
                 return Ok::<_, RemoteError>((limited == "0", members));
@@ -174,9 +175,10 @@ fn limit_mib(fault: &Fault) -> u64 {
     }
 }
 
-/// How often a group was held back so far, and the bytes that it has (of memory).
+/// How often a group was held back so far, and the bytes that it has (of memory). An answer that says
+/// nothing does not show that it was.
 async fn held(machine: &Machine, fault: &Fault) -> Result<(u64, u64), RemoteError> {
     let said = machine.run(&command("held", controller(fault), ANY)).await?;
     let (times, bytes) = said.split_once(' ').unwrap_or_default();
-    Ok((times.parse().unwrap_or(0), bytes.parse().unwrap_or(0)))
+    Ok((times.parse().unwrap_or(0), bytes.parse().unwrap_or(u64::MAX)))
 }
