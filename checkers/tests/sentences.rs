@@ -262,6 +262,20 @@ fn a_search_that_reaches_its_limit_says_how_far_it_came() {
 }
 
 #[test]
+fn what_a_decider_knows_is_not_lost_over_a_limit() {
+    let drawing = "
+        p0: w(x,1)-   w(x,2)-
+        p1:                     r(x)=1-
+        ";
+    let history = History::parse_notation(drawing).expect("a good drawing");
+    let context = Context { step_limit: 1, ..Context::default() };
+    let verdict = Linearizability::of_registers().check(&history, &context);
+    assert_eq!(verdict.models[&Model::Linearizable], Judgement::Invalid);
+    let told = ", and no order of these operations explains all that they found.";
+    assert!(verdict.anomalies[0].explanation.ends_with(told), "{verdict:?}");
+}
+
+#[test]
 fn nothing_to_judge_is_unknown() {
     unknown(
         &Linearizability::of_registers(),

@@ -72,6 +72,7 @@ pub(super) enum Answer<M: SequentialObject> {
     Linearizable(Vec<OperationId>),
     Contradiction {
         position: u32,
+        /// What the object may have held just before; empty if that is not known.
         states: Vec<M::State>,
         /// Calls that contradict each other, as they stood at `position`.
         evidence: Vec<Call<M::Operation>>,
@@ -184,8 +185,15 @@ fn decide_one<M: SequentialObject>(
         Decision::Linearizable(order) => verified(object, &reduced, &order),
         Decision::Contradiction(core) => {
             let core: Calls<M> = core.into_iter().map(|at| reduced[at as usize].clone()).collect();
-            let answer = search::find(object, &core, &mut budget(context, context.step_limit));
-            contradicted(object, answer, || only(&again(), &core))
+            // The violation is known; the search only tells where it shows, whatever the hour.
+            let within = budget(context, context.step_limit);
+            let answer =
+                search::find(object, &core, &mut Budget { out_of_time: &|| false, ..within });
+            let evidence = only(&again(), &core);
+            match answer {
+                search::Answer::Exhausted { .. } => untold(&evidence),
+                other => contradicted(object, other, || evidence),
+            }
         }
         Decision::Inapplicable => {
             let mut budget = budget(context, context.step_limit);
@@ -224,6 +232,17 @@ fn verified<M: SequentialObject>(
     match verify::order(object, calls, order) {
         Ok(()) => Answer::Linearizable(order.iter().map(|at| calls[*at as usize].id).collect()),
         Err(problem) => Answer::Refused(problem),
+    }
+}
+
+/// A contradiction of which no search can tell where it shows first: with its last return, it does.
+fn untold<M: SequentialObject>(evidence: &[Call<M::Operation>]) -> Answer<M> {
+    match evidence.iter().filter_map(|call| call.returned).max() {
+        Some(position) => {
+            let evidence = cut(evidence, position);
+            Answer::Contradiction { position, states: Vec::new(), evidence }
+        }
+        None => Answer::Refused("a contradiction of what may not have happened".to_owned()),
     }
 }
 

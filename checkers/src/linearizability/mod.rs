@@ -243,7 +243,9 @@ impl<M: SequentialObject> Report<'_, M> {
         let (key, operations) = (part.key(), part.operations());
         let contradiction =
             Contradiction { history, object, key, operations, core: &core, failing, states };
-        self.anomalies.push(contradiction.anomaly(story(&contradiction)));
+        // A story begins with what the failing operation found, which must be known to be wrong.
+        let told = if states.is_empty() { None } else { story(&contradiction) };
+        self.anomalies.push(contradiction.anomaly(told));
         Ok(())
     }
 

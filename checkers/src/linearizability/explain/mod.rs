@@ -71,6 +71,11 @@ impl<M: SequentialObject> Contradiction<'_, M> {
 
     /// What the object may have held.
     fn no_order(&self) -> Story {
+        if self.states.is_empty() {
+            return Story::new(
+                ", and no order of these operations explains all that they found".into(),
+            );
+        }
         let held = self.states.iter().take(STATES_MAX).map(|state| self.describe(state));
         let mut held: Vec<String> = held.collect();
         let more = self.states.len() - held.len();
