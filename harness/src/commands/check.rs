@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use super::colors::Colors;
 use super::history_page::Judged as HistoryJudged;
-use super::{complain, new_file, print, print_verdict, table};
+use super::{complain, new_file, print_verdict, table};
 use crate::analysis::{Circumstances, Results, analyse, save};
 use crate::any_history::AnyHistory;
 use crate::bounds::{Bounds, Bytes};
@@ -175,7 +175,7 @@ impl Check {
                 Ok(one) => {
                     code = exit_code::merge(code, one.exit_code);
                     if !self.json {
-                        print(&one.text())?;
+                        code = print_verdict(&one.text(), code);
                     }
                     checked.push(one);
                 }

@@ -57,6 +57,21 @@ fn each_history_is_judged_as_what_it_is_about() {
     place.refuses(&proved, 64, "no run");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_verdict_that_cannot_be_printed_is_one_all_the_same() {
+    let place = Place::new();
+    place.write("stale.edn", STALE);
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("a full device");
+    let status = std::process::Command::new(env!("CARGO_BIN_EXE_perjury"))
+        .args(["check", "stale.edn"])
+        .current_dir(place.path("."))
+        .stdout(full)
+        .stderr(std::process::Stdio::null())
+        .status();
+    assert_eq!(status.expect("it runs").code(), Some(1));
+}
+
 #[test]
 fn a_verdict_is_proved_and_a_false_proof_is_refused() {
     let place = Place::new();
