@@ -13,7 +13,8 @@ use generate::{RegisterLoad, Wrong};
 use perjury_checkers::{Checker, Context, Linearizability};
 
 fn main() {
-    let seeds = std::env::args().nth(1).and_then(|it| it.parse().ok()).unwrap_or(50_u128);
+    let seeds = std::env::args().nth(1);
+    let seeds: u128 = seeds.map_or(50, |it| it.parse().expect("a number of seeds"));
     for wrong in [Wrong::Nothing, Wrong::MiddleRead, Wrong::LastRead] {
         let mut verdicts: BTreeMap<&str, u32> = BTreeMap::new();
         let (mut total, mut slowest) = (Duration::ZERO, Duration::ZERO);

@@ -1,6 +1,6 @@
 //! How checkers speak of operations, times and lists, so that all sentences read alike.
 
-use perjury_history::{History, MicroOp, Names, NodeId, Operation, Outcome, Reading, Value};
+use perjury_history::{Found, History, MicroOp, Names, NodeId, Operation, Outcome, Reading, Value};
 
 /// A time of the run, as `14.203 s`.
 pub(crate) fn seconds(time_ns: u64) -> String {
@@ -97,34 +97,12 @@ pub(crate) fn answered(names: &Names, micro_op: &MicroOp) -> String {
 /// What came back, if it was answered.
 fn found(names: &Names, micro_op: &MicroOp) -> Option<String> {
     let show = |value: Value| names.show(value).to_string();
-    match micro_op {
-        MicroOp::Read { result, .. }
-        | MicroOp::Inspect { result, .. }
-        | MicroOp::Dequeue { result, .. }
-        | MicroOp::Pop { result, .. } => {
-            result.map(|it| it.value().map_or_else(|| "nil".to_owned(), show))
-        }
-        MicroOp::ReadSet { result, .. } | MicroOp::InspectSet { result, .. } => {
-            result.as_ref().map(|it| elements(names, it, ["{", "}"]))
-        }
-        MicroOp::ReadList { result, .. } => {
-            result.as_ref().map(|it| elements(names, it, ["[", "]"]))
-        }
-        MicroOp::ReadCounter { result, .. }
-        | MicroOp::InspectCounter { result, .. }
-        | MicroOp::Generate { result, .. }
-        | MicroOp::Acquire { token: result, .. } => result.map(show),
-        MicroOp::Write { .. }
-        | MicroOp::Cas { .. }
-        | MicroOp::Add { .. }
-        | MicroOp::Increment { .. }
-        | MicroOp::Release { .. }
-        | MicroOp::Append { .. }
-        | MicroOp::Enqueue { .. }
-        | MicroOp::Push { .. }
-        | MicroOp::Lock { .. }
-        | MicroOp::Unlock { .. } => None,
-    }
+    Some(match micro_op.answer()? {
+        Found::Reading(reading) => reading.value().map_or_else(|| "nil".to_owned(), show),
+        Found::Number(number) => show(number),
+        Found::Set(held) => elements(names, held, ["{", "}"]),
+        Found::List(held) => elements(names, held, ["[", "]"]),
+    })
 }
 
 /// `{1, 2, 3}`; of many elements the first, the last and how many there are.

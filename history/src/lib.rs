@@ -45,7 +45,7 @@ pub mod show;
 pub use builder::{HistoryBuilder, HistoryError};
 pub use event::{Entry, Event, EventKind, EventRef, FaultEvent, FaultStage};
 pub use history::{History, Operation, OperationId, Outcome};
-pub use micro_op::{Elements, MicroOp};
+pub use micro_op::{Elements, Found, MicroOp};
 pub use names::{Names, Shown};
 pub use notation::{NotationError, key_name};
 pub use operation::{Key, NodeId, Process, Reading, Value, Version};

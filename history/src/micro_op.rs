@@ -172,6 +172,19 @@ pub enum MicroOp {
     },
 }
 
+/// What a micro-operation brought back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found<'a> {
+    /// What a register held, or what was taken out of a queue or off a stack.
+    Reading(Reading),
+    /// Where a counter stood, a token, or an id.
+    Number(Value),
+    /// The elements of a set, in any order.
+    Set(&'a [Value]),
+    /// The elements of a list, in its order.
+    List(&'a [Value]),
+}
+
 impl MicroOp {
     /// A read that has not been answered yet.
     pub fn read(key: Key) -> Self {
@@ -346,6 +359,34 @@ impl MicroOp {
         }
     }
 
+    /// What came back; `None` if it brings nothing or was not answered.
+    pub fn answer(&self) -> Option<Found<'_>> {
+        match self {
+            MicroOp::Read { result, .. }
+            | MicroOp::Inspect { result, .. }
+            | MicroOp::Dequeue { result, .. }
+            | MicroOp::Pop { result, .. } => result.map(Found::Reading),
+            MicroOp::ReadSet { result, .. } | MicroOp::InspectSet { result, .. } => {
+                result.as_deref().map(Found::Set)
+            }
+            MicroOp::ReadList { result, .. } => result.as_deref().map(Found::List),
+            MicroOp::ReadCounter { result: number, .. }
+            | MicroOp::InspectCounter { result: number, .. }
+            | MicroOp::Acquire { token: number, .. }
+            | MicroOp::Generate { result: number, .. } => number.map(Found::Number),
+            MicroOp::Write { .. }
+            | MicroOp::Cas { .. }
+            | MicroOp::Add { .. }
+            | MicroOp::Increment { .. }
+            | MicroOp::Release { .. }
+            | MicroOp::Append { .. }
+            | MicroOp::Enqueue { .. }
+            | MicroOp::Push { .. }
+            | MicroOp::Lock { .. }
+            | MicroOp::Unlock { .. } => None,
+        }
+    }
+
     /// The same question without its answer: what an invocation holds.
     #[must_use]
     pub fn without_result(&self) -> Self {
@@ -384,25 +425,12 @@ impl fmt::Display for MicroOp {
         if let Some(argument) = self.argument() {
             write!(f, " {argument}")?;
         }
-        match self {
-            MicroOp::Read { result: Some(reading), .. }
-            | MicroOp::Inspect { result: Some(reading), .. }
-            | MicroOp::Dequeue { result: Some(reading), .. }
-            | MicroOp::Pop { result: Some(reading), .. } => write!(f, " -> {reading}"),
-            MicroOp::ReadSet { result: Some(elements), .. }
-            | MicroOp::InspectSet { result: Some(elements), .. } => {
-                f.write_str(" -> ")?;
-                sequence(f, ["{", "}"], elements)
-            }
-            MicroOp::ReadList { result: Some(elements), .. } => {
-                f.write_str(" -> ")?;
-                sequence(f, ["[", "]"], elements)
-            }
-            MicroOp::ReadCounter { result: Some(number), .. }
-            | MicroOp::InspectCounter { result: Some(number), .. }
-            | MicroOp::Acquire { token: Some(number), .. }
-            | MicroOp::Generate { result: Some(number), .. } => write!(f, " -> {number}"),
-            _ => Ok(()),
+        match self.answer() {
+            None => Ok(()),
+            Some(Found::Reading(reading)) => write!(f, " -> {reading}"),
+            Some(Found::Number(number)) => write!(f, " -> {number}"),
+            Some(Found::Set(elements)) => sequence(f, [" -> {", "}"], elements),
+            Some(Found::List(elements)) => sequence(f, [" -> [", "]"], elements),
         }
     }
 }

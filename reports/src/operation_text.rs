@@ -1,7 +1,8 @@
 //! Operations in words, and what the timeline knows of a micro-operation. A new function of the
-//! vocabulary needs a line in each `match` here, and one in `labelOf` of `assets/data.js`.
+//! vocabulary needs a line here if it reads in a way of its own, and one in `labelOf` of
+//! `assets/data.js`.
 
-use perjury_history::{MicroOp, Names, Operation, Outcome, Reading, Value};
+use perjury_history::{Found, MicroOp, Names, Operation, Outcome, Value};
 
 use crate::format;
 
@@ -40,42 +41,22 @@ fn micro_op(names: &Names, op: &MicroOp, characters: usize) -> String {
     let show = |value| elided(names, value, characters);
     let plain = format!("{} {}", op.function(), show(op.key()));
     match op {
-        MicroOp::Read { result: Some(it), .. }
-        | MicroOp::Inspect { result: Some(it), .. }
-        | MicroOp::Dequeue { result: Some(it), .. }
-        | MicroOp::Pop { result: Some(it), .. } => {
-            format!("{plain} → {}", it.value().map_or_else(|| "nil".to_owned(), show))
-        }
         MicroOp::Write { value, .. } => format!("{plain} := {}", show(*value)),
         MicroOp::Cas { old, new, .. } => format!("{plain}: {} → {}", show(*old), show(*new)),
-        MicroOp::Add { value, .. }
-        | MicroOp::Append { value, .. }
-        | MicroOp::Enqueue { value, .. }
-        | MicroOp::Push { value, .. } => format!("{plain}: {}", show(*value)),
-        MicroOp::ReadSet { result: Some(it), .. }
-        | MicroOp::ReadList { result: Some(it), .. }
-        | MicroOp::InspectSet { result: Some(it), .. } => {
-            format!("{plain} → {}", elements(it.len()))
-        }
         MicroOp::Increment { delta, .. } => format!("{plain}: {delta:+}"),
-        MicroOp::ReadCounter { result: Some(it), .. }
-        | MicroOp::InspectCounter { result: Some(it), .. }
-        | MicroOp::Acquire { token: Some(it), .. }
-        | MicroOp::Generate { result: Some(it), .. } => format!("{plain} → {}", show(*it)),
         MicroOp::Release { token, .. } => format!("{plain}: {token}"),
-        MicroOp::Read { result: None, .. }
-        | MicroOp::Inspect { result: None, .. }
-        | MicroOp::ReadSet { result: None, .. }
-        | MicroOp::InspectSet { result: None, .. }
-        | MicroOp::ReadCounter { result: None, .. }
-        | MicroOp::InspectCounter { result: None, .. }
-        | MicroOp::Acquire { token: None, .. }
-        | MicroOp::ReadList { result: None, .. }
-        | MicroOp::Dequeue { result: None, .. }
-        | MicroOp::Pop { result: None, .. }
-        | MicroOp::Lock { .. }
-        | MicroOp::Unlock { .. }
-        | MicroOp::Generate { result: None, .. } => plain,
+        other => match (other.argument(), other.answer()) {
+            (Some(argument), _) => format!("{plain}: {}", show(argument)),
+            (None, Some(found)) => {
+                let found = match found {
+                    Found::Reading(it) => it.value().map_or_else(|| "nil".to_owned(), show),
+                    Found::Number(it) => show(it),
+                    Found::Set(held) | Found::List(held) => elements(held.len()),
+                };
+                format!("{plain} → {found}")
+            }
+            (None, None) => plain,
+        },
     }
 }
 
@@ -94,28 +75,12 @@ pub(crate) struct Payload {
 }
 
 pub(crate) fn payload(op: &MicroOp) -> Payload {
-    let value = match op {
-        MicroOp::Read { result, .. }
-        | MicroOp::Inspect { result, .. }
-        | MicroOp::Dequeue { result, .. }
-        | MicroOp::Pop { result, .. } => result.and_then(Reading::value),
-        MicroOp::ReadSet { result, .. }
-        | MicroOp::InspectSet { result, .. }
-        | MicroOp::ReadList { result, .. } => result.as_ref().map(|elements| elements.len() as i64),
-        MicroOp::ReadCounter { result: number, .. }
-        | MicroOp::InspectCounter { result: number, .. }
-        | MicroOp::Acquire { token: number, .. }
-        | MicroOp::Generate { result: number, .. } => *number,
-        MicroOp::Lock { .. } | MicroOp::Unlock { .. } => None,
-        MicroOp::Write { .. }
-        | MicroOp::Cas { .. }
-        | MicroOp::Add { .. }
-        | MicroOp::Increment { .. }
-        | MicroOp::Release { .. }
-        | MicroOp::Append { .. }
-        | MicroOp::Enqueue { .. }
-        | MicroOp::Push { .. } => op.argument(),
+    let found = |found| match found {
+        Found::Reading(reading) => reading.value(),
+        Found::Number(number) => Some(number),
+        Found::Set(held) | Found::List(held) => Some(held.len() as i64),
     };
+    let value = op.argument().or_else(|| op.answer().and_then(found));
     let old = match *op {
         MicroOp::Cas { old, .. } => Some(old),
         _ => None,
@@ -166,7 +131,7 @@ pub(crate) fn outcome_number(outcome: Outcome) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use perjury_history::History;
+    use perjury_history::{History, Reading};
 
     use super::*;
 

@@ -10,7 +10,7 @@ use arrow_buffer::{NullBufferBuilder, OffsetBuffer, ScalarBuffer};
 use arrow_schema::DataType;
 
 use super::schema::{self, FAULT};
-use crate::{Entry, Event, FaultEvent, MicroOp, NodeId, Reading, Value};
+use crate::{Entry, Event, FaultEvent, Found, MicroOp, NodeId, Value};
 
 /// The rows of the batch that is being filled.
 #[derive(Debug)]
@@ -161,10 +161,8 @@ pub(super) fn entry_bytes(entry: &Entry) -> usize {
 
 /// How many elements of a set or a list it brings back.
 fn elements(micro_op: &MicroOp) -> usize {
-    match micro_op {
-        MicroOp::ReadSet { result, .. }
-        | MicroOp::InspectSet { result, .. }
-        | MicroOp::ReadList { result, .. } => result.as_ref().map_or(0, |elements| elements.len()),
+    match micro_op.answer() {
+        Some(Found::Set(elements) | Found::List(elements)) => elements.len(),
         _ => 0,
     }
 }
@@ -214,32 +212,18 @@ impl MicroOps {
             MicroOp::Cas { old, .. } => Some(old),
             _ => None,
         });
-        let held;
-        let result: Option<&[Value]> = match micro_op {
-            MicroOp::Read { result, .. }
-            | MicroOp::Inspect { result, .. }
-            | MicroOp::Dequeue { result, .. }
-            | MicroOp::Pop { result, .. } => {
-                held = result.and_then(Reading::value);
-                result.map(|_| held.as_slice())
+        let one;
+        let result: Option<&[Value]> = match micro_op.answer() {
+            None => None,
+            Some(Found::Reading(reading)) => {
+                one = reading.value();
+                Some(one.as_slice())
             }
-            MicroOp::ReadSet { result, .. }
-            | MicroOp::InspectSet { result, .. }
-            | MicroOp::ReadList { result, .. } => result.as_deref(),
-            MicroOp::ReadCounter { result: number, .. }
-            | MicroOp::InspectCounter { result: number, .. }
-            | MicroOp::Acquire { token: number, .. }
-            | MicroOp::Generate { result: number, .. } => number.as_ref().map(std::slice::from_ref),
-            MicroOp::Write { .. }
-            | MicroOp::Cas { .. }
-            | MicroOp::Add { .. }
-            | MicroOp::Increment { .. }
-            | MicroOp::Release { .. }
-            | MicroOp::Append { .. }
-            | MicroOp::Enqueue { .. }
-            | MicroOp::Push { .. }
-            | MicroOp::Lock { .. }
-            | MicroOp::Unlock { .. } => None,
+            Some(Found::Number(number)) => {
+                one = Some(number);
+                Some(one.as_slice())
+            }
+            Some(Found::Set(elements) | Found::List(elements)) => Some(elements),
         };
         self.result.values().append_slice(result.unwrap_or_default());
         self.result.append(result.is_some());

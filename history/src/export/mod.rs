@@ -312,18 +312,6 @@ impl Writer<'_> {
 
 /// Whether the answer to a question is known, or none is to be expected.
 fn is_told(micro_op: &MicroOp) -> bool {
-    match micro_op {
-        MicroOp::Read { result, .. }
-        | MicroOp::Inspect { result, .. }
-        | MicroOp::Dequeue { result, .. }
-        | MicroOp::Pop { result, .. } => result.is_some(),
-        MicroOp::ReadSet { result, .. }
-        | MicroOp::InspectSet { result, .. }
-        | MicroOp::ReadList { result, .. } => result.is_some(),
-        MicroOp::ReadCounter { result, .. }
-        | MicroOp::InspectCounter { result, .. }
-        | MicroOp::Generate { result, .. }
-        | MicroOp::Acquire { token: result, .. } => result.is_some(),
-        _ => true,
-    }
+    let asks_nothing = matches!(micro_op, MicroOp::Lock { .. } | MicroOp::Unlock { .. });
+    asks_nothing || micro_op.argument().is_some() || micro_op.answer().is_some()
 }
