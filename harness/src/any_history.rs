@@ -23,15 +23,16 @@ pub struct AnyHistory {
 }
 
 impl AnyHistory {
-    /// Opens a run's folder or a file. `options` are for histories of others.
+    /// Opens a run's folder, a file, or a folder of Cobra's logs. `options` are for histories of others.
     ///
     /// # Errors
     /// If there is none, or it cannot be read.
     pub fn open(path: &Path, options: &Options) -> Result<Self, Error> {
-        if path.is_dir() {
+        let is_logs = options.format == Some(Format::Cobra) || foreign::is_history_folder(path);
+        if path.is_dir() && !is_logs {
             return Self::recording(&RunFolder::open(path)?.history());
         }
-        match is_recording(path) {
+        match path.is_file() && is_recording(path) {
             true => Self::recording(path),
             false => Self::foreign(path, options),
         }

@@ -105,6 +105,11 @@ impl HistoryBuilder {
         &mut self.history.names
     }
 
+    /// The order of the record means nothing between processes; see [`History::real_time`].
+    pub fn forget_real_time(&mut self) {
+        self.history.real_time = false;
+    }
+
     /// The history so far. Operations that are still open have an unknown outcome.
     pub fn finish(mut self) -> History {
         self.history.entries = self.entries;

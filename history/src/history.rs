@@ -62,14 +62,19 @@ pub struct Operation<'a> {
     pub error: Option<&'a str>,
     /// What was asked, with the answers if it is `ok`.
     pub micro_ops: &'a [MicroOp],
+    /// Whether its places in the record tell anything about other processes; see
+    /// [`History::real_time`].
+    pub real_time: bool,
 }
 
 impl Operation<'_> {
-    /// Whether it ended before `other` began, so that it precedes it in real time. An operation
-    /// with unknown outcome never ends.
+    /// Whether it is known to have ended before `other` began, so that it precedes it in real time.
+    /// An operation with unknown outcome never ends. Where the record tells no
+    /// [real time](History::real_time), only operations of one process precede each other.
     pub fn precedes(&self, other: &Operation<'_>) -> bool {
         self.outcome == Outcome::Ok
             && self.completed.is_some_and(|completed| completed < other.invoked)
+            && (self.real_time || self.process == other.process)
     }
 
     /// The only micro-operation, for single-object checkers; `None` for transactions of several.
@@ -93,6 +98,7 @@ pub struct History {
     pub(crate) names: Names,
     pub(crate) entries: usize,
     pub(crate) end_ns: u64,
+    pub(crate) real_time: bool,
 }
 
 impl Default for History {
@@ -106,6 +112,7 @@ impl Default for History {
             names: Names::default(),
             entries: 0,
             end_ns: 0,
+            real_time: true,
         }
     }
 }
@@ -131,6 +138,16 @@ impl History {
         self.end_ns
     }
 
+    /// Whether the order of the record means anything between processes.
+    ///
+    /// It does in every record that one observer made. It does not where each client wrote its own
+    /// log, as the histories of Cobra, dbcop and Plume are: what one process did is in order, but
+    /// whether one operation ended before another process's began was never known, and the places
+    /// of events in the record say nothing of it.
+    pub fn real_time(&self) -> bool {
+        self.real_time
+    }
+
     /// The operation at `id`.
     ///
     /// # Panics
@@ -150,6 +167,7 @@ impl History {
             version: self.rows.version(row),
             error: self.rows.error(row).map(|index| self.errors[index].as_str()),
             micro_ops: &self.micro_ops[self.micro_op_range(id)],
+            real_time: self.real_time,
         }
     }
 
@@ -191,10 +209,23 @@ impl History {
         processes
     }
 
+    /// Whose invocation (`false`) or completion each entry of the record is; `None` is a fault's.
+    pub(crate) fn record(&self) -> Vec<Option<(OperationId, bool)>> {
+        let mut record = vec![None; self.entries];
+        for operation in self.iter() {
+            record[operation.invoked as usize] = Some((operation.id, false));
+            if let Some(completed) = operation.completed {
+                record[completed as usize] = Some((operation.id, true));
+            }
+        }
+        record
+    }
+
     pub(crate) fn micro_op_range(&self, id: OperationId) -> Range<usize> {
         let index = id.0 as usize;
         self.offsets[index] as usize..self.offsets[index + 1] as usize
     }
+
     pub(crate) fn shrink_to_fit(&mut self) {
         self.rows.shrink_to_fit();
         self.offsets.shrink_to_fit();

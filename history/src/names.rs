@@ -36,6 +36,11 @@ impl Names {
         number
     }
 
+    /// Whether nothing has a name.
+    pub fn is_empty(&self) -> bool {
+        self.texts.is_empty()
+    }
+
     /// Whether a number of a history can stand for itself: it is none of those kept for names.
     pub fn is_plain(number: Value) -> bool {
         number >= FIRST + ROOM

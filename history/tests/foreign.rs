@@ -149,9 +149,35 @@ fn words_are_understood_by_what_the_history_is_about() {
             &[("read", "nil", "{1 10, 0 20}"), ("read", "nil", "{0 15 1 15}")],
             &["p0 read 0 -> 20; read 1 -> 10", "p0 read 0 -> 15; read 1 -> 15"],
         ),
+        (
+            Object::Accounts,
+            &[
+                ("transfer", "{:from 0, :to :b, :amount 5}", "{:from 0 :to :b :amount 5}"),
+                ("read", "nil", "{0 15 :b 15}"),
+            ],
+            &["p0 increment 0 -5; increment :b 5", "p0 read 0 -> 15; read :b -> 15"],
+        ),
     ];
     for (object, operations, expected) in cases {
         check(&steps(operations), *object, expected);
+    }
+}
+
+#[test]
+fn a_transfer_says_from_where_to_where_and_how_much() {
+    for (value, found) in [
+        ("{:from 0 :to 1}", "`{:from 0 :to 1}}`"),
+        ("{:from 0 :to nil :amount 1}", "`{:from 0 :to nil :amount…`"),
+        ("{:from 0 :to 1 :amount 1.5}", "`{:from 0 :to 1 :amount 1…`"),
+        ("7", "`7}`"),
+    ] {
+        let text = format!("{{:process 0 :type :invoke :f :transfer :value {value}}}");
+        let read = foreign::read_bytes(text.as_bytes(), "here", &Options::default());
+        let error = read.expect_err("no transfer").to_string();
+        let expected = format!(
+            "expected a transfer like {{:from 1, :to 2, :amount 5}}, of a whole number, found {found}"
+        );
+        assert!(error.ends_with(&expected), "{error}");
     }
 }
 

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use clap::Args;
 use perjury_checkers::linearizability::{ObjectKind, ObjectSettings};
 use perjury_checkers::{AnomalyKind, Checker, Judgement, Model};
-use perjury_history::foreign::{Format, Object, Options};
+use perjury_history::foreign::{Format, Object, Options, is_history_folder};
 use perjury_history::{History, Value, arrow};
 use perjury_lab::remote::quote_all;
 use perjury_workloads::{Workload, no_options, workload};
@@ -49,8 +49,8 @@ pub(super) struct Check {
     /// other tools
     #[arg(long, value_name = "WORKLOAD")]
     workload: Option<String>,
-    /// How histories of other tools are written: `edn`, `json`, `porcupine-log` or `limo`; told by
-    /// what is in them if it is left out
+    /// How histories of other tools are written: `edn`, `json`, `porcupine-log`, `limo`, `dbcop`,
+    /// `cobra` (a folder), `plume` or `awdit`; told by what is in them if it is left out
     #[arg(long, value_name = "FORMAT")]
     format: Option<Format>,
     /// What registers hold at first; nothing if it is left out
@@ -198,7 +198,8 @@ impl Check {
     fn histories(&self) -> Result<Vec<PathBuf>, Error> {
         let mut found = Vec::new();
         for path in &self.paths {
-            if !path.is_dir() || path.join(TEST_FILE).is_file() {
+            let is_logs = self.format == Some(Format::Cobra) || is_history_folder(path);
+            if !path.is_dir() || path.join(TEST_FILE).is_file() || is_logs {
                 found.push(path.clone());
                 continue;
             }
@@ -220,7 +221,8 @@ impl Check {
 
     fn check(&self, path: &Path) -> Result<Checked, Error> {
         let mut object = None;
-        let (history, results) = match is_run(path) {
+        let is_run = is_run(path) && self.format != Some(Format::Cobra);
+        let (history, results) = match is_run {
             true => self.again(path)?,
             false => {
                 let mut judged = self.bare(path)?;
@@ -315,6 +317,16 @@ impl Check {
             (None, ..) => None,
         };
         self.refuse_idle(path, kind)?;
+        if kind.is_some() && !history.real_time() {
+            let told = format!(
+                "{}: expected a history that tells which operations ended before others began, \
+                 found one of sessions that do not",
+                path.display()
+            );
+            return Err(
+                Error::usage(told).hint("without that nothing can be said about linearizability")
+            );
+        }
         let (checkers, workload): (Vec<Box<dyn Checker>>, _) = match kind {
             Some(kind) => (vec![kind.checker(&self.settings(), history.names())], ""),
             None => {
@@ -512,8 +524,8 @@ fn decided(path: &Path, object: Object) -> Result<ObjectKind, Error> {
 }
 
 /// Endings of files that are taken for histories where a folder is given.
-const HISTORIES: [&str; 8] =
-    [".arrow", ".edn", ".json", ".jsonl", ".ndjson", ".log", ".txt", ".hist"];
+const HISTORIES: [&str; 9] =
+    [".arrow", ".edn", ".json", ".jsonl", ".ndjson", ".log", ".txt", ".hist", ".bincode"];
 
 /// Adds the runs and the histories in a folder, by name.
 fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), Error> {
@@ -529,7 +541,7 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), Error> {
         if path.is_symlink() {
             continue;
         }
-        if path.is_dir() && path.join(TEST_FILE).is_file() {
+        if path.is_dir() && (path.join(TEST_FILE).is_file() || is_history_folder(&path)) {
             found.push(path);
         } else if path.is_dir() {
             collect(&path, found)?;
@@ -545,7 +557,8 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), Error> {
 fn is_run(path: &Path) -> bool {
     let other_history = path.extension().is_some_and(|it| it == "arrow")
         && path.file_name().is_some_and(|name| name != "history.arrow");
-    path.is_dir() || !other_history && path.with_file_name(TEST_FILE).is_file()
+    path.is_dir() && !is_history_folder(path)
+        || !other_history && path.with_file_name(TEST_FILE).is_file()
 }
 
 fn warn_if_cut(path: &Path, recording: &arrow::Recording) {

@@ -137,3 +137,29 @@ fn a_search_without_end_stops_at_its_bounds() {
     }
     place.refuses(&["check", "hard.edn", "--memory-limit", "lots"], 64, "512MiB");
 }
+
+/// Each client wrote its own log, so nobody knows which operation ended before another began.
+#[test]
+fn sessions_are_read_and_not_judged_by_real_time() {
+    let place = Place::new();
+    place.write("plume.txt", "w(1,1,1,1)\nr(1,0,2,2)\n");
+    fs::create_dir(place.path("cobra")).expect("a folder");
+    let number = |number: u64| number.to_be_bytes();
+    let log = [&b"S"[..], &number(7), b"W", &number(1), &number(2), &number(3), b"C", &number(7)];
+    place.write("cobra/T0.log", log.concat());
+    let complaint = "expected a history that tells which operations ended before others began";
+    for arguments in [&["plume.txt"][..], &["cobra"], &["--format", "cobra", "cobra"], &["."]] {
+        place.refuses(&[&["check"], arguments].concat(), 64, complaint);
+    }
+    let exported = place.perjury(&["export", "cobra"]);
+    let first =
+        ":value [2 1], :time 0, :index 0, :object :register, :keyed true, :real-time false}";
+    assert_eq!(exported.code, 0, "{}", exported.stderr);
+    assert!(
+        exported.stdout.lines().next().is_some_and(|it| it.ends_with(first)),
+        "{}",
+        exported.stdout
+    );
+    place.write("cobra/T1.log", "S");
+    place.refuses(&["export", "cobra"], 64, "T1.log: byte 1: expected the transaction's number");
+}

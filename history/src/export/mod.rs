@@ -19,7 +19,8 @@
 //! object, key 0, its values stand alone; else they are pairs `[key value]`, as Jepsen's
 //! independent keys are, and lists and registers with transactions are written as `txn`. Faults are
 //! lines of the nemesis. Beside the usual entries stand `:node`, `:version` and `:error` where they
-//! are known, and on the first line `:object`, and `:keyed` if values are pairs: so that
+//! are known, and on the first line `:object`, and `:keyed` if values are pairs and
+//! `:real-time false` if the order between processes means nothing: so that
 //! [`foreign`](crate::foreign) reads back what was written, whatever the history is about.
 //!
 //! What is read back is equal, but for what no operation uses: names that nobody mentions are gone,
@@ -36,8 +37,7 @@ use line::Line;
 
 use crate::foreign::Object;
 use crate::{
-    EventKind, FaultEvent, History, Key, MicroOp, NodeId, Operation, OperationId, Outcome, Reading,
-    Value,
+    EventKind, FaultEvent, History, Key, MicroOp, NodeId, Operation, Outcome, Reading, Value,
 };
 
 /// How an exported history is written.
@@ -82,7 +82,7 @@ pub fn write(history: &History, syntax: Syntax, out: &mut impl Write) -> io::Res
     let keyed = !only_transactions && history.iter().any(|operation| alone(&operation));
     let mut writer = Writer { history, object, keyed, line: Line::new(syntax) };
     let mut faults = history.faults().iter();
-    for (index, entry) in record(history).into_iter().enumerate() {
+    for (index, entry) in history.record().into_iter().enumerate() {
         let line = match entry {
             Some((id, completes)) => writer.event(history.get(id), completes, index),
             None => match faults.next() {
@@ -93,18 +93,6 @@ pub fn write(history: &History, syntax: Syntax, out: &mut impl Write) -> io::Res
         out.write_all(line.as_bytes())?;
     }
     Ok(())
-}
-
-/// Whose invocation (`false`) or completion each entry of the record is; `None` is a fault's.
-fn record(history: &History) -> Vec<Option<(OperationId, bool)>> {
-    let mut record = vec![None; history.entries()];
-    for operation in history.iter() {
-        record[operation.invoked as usize] = Some((operation.id, false));
-        if let Some(completed) = operation.completed {
-            record[completed as usize] = Some((operation.id, true));
-        }
-    }
-    record
 }
 
 struct Writer<'a> {
@@ -186,6 +174,10 @@ impl Writer<'_> {
             if self.keyed {
                 self.line.key("keyed");
                 self.line.number(true);
+            }
+            if !self.history.real_time() {
+                self.line.key("real-time");
+                self.line.number(false);
             }
         }
     }

@@ -57,6 +57,9 @@ impl Converter {
     /// Takes the next event.
     pub(super) fn event<'a>(&mut self, event: &Event<'a>, tape: &Tape<'a>) -> Result<(), Problem> {
         let invokes = event.kind == EventKind::Invoke;
+        if event.no_real_time {
+            self.builder.forget_real_time();
+        }
         let (process, time_ns) = match event.who {
             Who::Other(_) => return self.fault(event, tape),
             Who::Untold => {
@@ -184,6 +187,9 @@ impl Converter {
         let Some(word) = word(event.function, value) else {
             return Err(unknown(event, event.function));
         };
+        if word == Word::Transfer {
+            return self.transfer(event, tape);
+        }
         let Some(ask) = word.ask(self.object) else {
             let Some(value) = value.filter(|it| it.is_vector()) else {
                 let found = described(value, tape);
@@ -271,15 +277,41 @@ impl Converter {
             return Err(Problem::new(value.map_or(event.byte, Form::byte), text));
         }
         for index in 0..self.accounts.len() {
-            let names = self.builder.names();
-            let key = match &self.accounts[index] {
-                Account::Number(number) if Names::is_plain(*number) => *number,
-                Account::Number(number) => names.number(&number.to_string()),
-                Account::Name(name) => names.number(name),
-            };
+            let key = account_key(&self.accounts[index], self.builder.names());
             let balance = balances.get(&self.accounts[index]);
             let result = balance.map(|form| self.reading(*form)).transpose()?.flatten();
             self.micro_ops.push(MicroOp::Read { key, result });
+        }
+        Ok(())
+    }
+
+    /// `{:from 1, :to 2, :amount 5}`: one account has so much less, another so much more. What it read
+    /// to know that there was enough is not told.
+    fn transfer<'a>(&mut self, event: &Event<'a>, tape: &Tape<'a>) -> Result<(), Problem> {
+        let value = event.value(tape);
+        let (mut from, mut to, mut amount) = (None, None, None);
+        let mut items = value.filter(|it| it.kind() == Kind::Map).into_iter().flat_map(Form::items);
+        while let (Some(name), Some(told)) = (items.next(), items.next()) {
+            match name.word() {
+                Some("from") => from = Some(told),
+                Some("to") => to = Some(told),
+                Some("amount") => amount = told.integer(),
+                _ => {}
+            }
+        }
+        let accounts = from.zip(to).filter(|(from, to)| !from.is_nil() && !to.is_nil());
+        let amounts = amount.and_then(|amount| Some((amount.checked_neg()?, amount)));
+        let (Some((from, to)), Some((less, more))) = (accounts, amounts) else {
+            let found = described(value, tape);
+            let text = format!(
+                "expected a transfer like {{:from 1, :to 2, :amount 5}}, of a whole number, found \
+                 {found}"
+            );
+            return Err(Problem::new(value.map_or(event.byte, Form::byte), text));
+        };
+        for (account, delta) in [(from, less), (to, more)] {
+            let key = account_key(&Account::of(account), self.builder.names());
+            self.micro_ops.push(MicroOp::Increment { key, delta });
         }
         Ok(())
     }
@@ -440,6 +472,15 @@ impl Converter {
         self.builder
             .push(Entry::Fault(fault))
             .map_err(|error| Problem::new(event.byte, error.problem))
+    }
+}
+
+/// What an account is called here.
+fn account_key(account: &Account, names: &mut Names) -> Key {
+    match account {
+        Account::Number(number) if Names::is_plain(*number) => *number,
+        Account::Number(number) => names.number(&number.to_string()),
+        Account::Name(name) => names.number(name),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is wrong with a foreign history, and where.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
@@ -31,6 +32,22 @@ pub enum ForeignError {
         /// What was expected, what was found, and what to do.
         problem: String,
     },
+    /// The same of a file that has no lines.
+    #[error("read {}: byte {byte}: {problem}", path.display())]
+    MalformedBinary {
+        /// The file.
+        path: PathBuf,
+        /// Position in the file, in bytes from 0.
+        byte: usize,
+        /// What was expected, what was found, and what to do.
+        problem: String,
+    },
+}
+
+impl ForeignError {
+    pub(super) fn unreadable(path: &Path, error: &io::Error) -> Self {
+        ForeignError::Unreadable { path: path.to_owned(), found: error.to_string() }
+    }
 }
 
 /// A problem at a byte of the text; who knows the file makes an error of it.
@@ -49,6 +66,11 @@ impl Problem {
         let byte = self.byte.min(bytes.len());
         let line = 1 + memchr::memchr_iter(b'\n', &bytes[..byte]).count();
         ForeignError::Malformed { path: path.to_owned(), line, byte, problem: self.text }
+    }
+
+    pub(super) fn in_binary_file(self, path: &Path) -> ForeignError {
+        let Problem { byte, text: problem } = self;
+        ForeignError::MalformedBinary { path: path.to_owned(), byte, problem }
     }
 }
 

@@ -32,6 +32,8 @@ pub(super) struct Event<'a> {
     /// Of the first event only: what our own export says of the whole history.
     pub(super) object: Option<&'a str>,
     pub(super) keyed: bool,
+    /// Whether it says that the order between processes means nothing.
+    pub(super) no_real_time: bool,
     /// Of faults that our own export wrote.
     pub(super) fault: Option<u32>,
     pub(super) name: Option<u32>,
@@ -54,6 +56,7 @@ impl<'a> Event<'a> {
             version: None,
             object: None,
             keyed: false,
+            no_real_time: false,
             fault: None,
             name: None,
             stage: None,
@@ -86,6 +89,9 @@ impl<'a> Event<'a> {
                 "version" => event.version = Some(value.index()),
                 "object" => event.object = value.word(),
                 "keyed" => event.keyed = value.kind() == Kind::Bool && value.raw() == "true",
+                "real-time" => {
+                    event.no_real_time = value.kind() == Kind::Bool && value.raw() == "false";
+                }
                 "fault" => event.fault = value.integer().and_then(|it| u32::try_from(it).ok()),
                 "name" => event.name = Some(value.index()),
                 "stage" => event.stage = value.word(),

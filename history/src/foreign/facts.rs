@@ -158,7 +158,7 @@ impl Facts {
             (says(&[Word::Add]) && answers(INTEGERS), Object::Counter),
             (says(&[Word::Add]) && self.repeats, Object::Counter),
             (says(&[Word::Add]), Object::Set),
-            (self.is_of_accounts(), Object::Accounts),
+            (says(&[Word::Transfer]) || self.is_of_accounts(), Object::Accounts),
             (says(&[Word::Cas]), Object::CasRegister),
             (answers(COLLECTIONS), Object::Set),
             (says(&[Word::Get, Word::Put]) && answers(TEXTS), Object::KeyValue),

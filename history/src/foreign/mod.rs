@@ -1,4 +1,5 @@
-//! Histories of others: what Jepsen, Knossos, Elle, Porcupine and LiMo recorded.
+//! Histories of others: what Jepsen, Knossos, Elle, Porcupine, LiMo, Cobra, dbcop, PolySI, Plume and
+//! AWDIT recorded.
 //!
 //! ```
 //! use perjury_history::foreign::{self, Object, Options};
@@ -20,12 +21,20 @@
 //! enough to begin; what all of them told (`facts.rs`) is compared in the end, and if the guess was
 //! wrong the text is read once more.
 //!
+//! Some histories are lists of sessions of transactions on registers instead (`sessions.rs`, with a
+//! file for each form: `awdit.rs`, `cobra.rs`, `dbcop.rs`, `plume.rs`). Nothing in them has to be
+//! guessed, and as they can be very long they go straight into the history's arrays.
+//!
 //! Memory: the text itself, the history, and a tape for the longest operation, which may take up 64
 //! MiB of text and then eight times as much on the tape. Nesting is bounded, and nothing recurses
 //! deeper than it.
 
+mod awdit;
+mod binary;
 mod clock;
+mod cobra;
 mod convert;
+mod dbcop;
 mod edn;
 mod error;
 mod event;
@@ -34,7 +43,10 @@ mod faults;
 mod json;
 mod limo;
 mod log;
+mod numbers;
+mod plume;
 mod processes;
+mod sessions;
 mod source;
 mod tape;
 pub(crate) mod texts;
@@ -71,11 +83,28 @@ pub enum Format {
     PorcupineLog,
     /// Calls and returns, as LiMo reads them.
     LiMo,
+    /// Sessions of transactions in binary form: dbcop, PolySI, VeriStrong.
+    Dbcop,
+    /// A folder of logs, one of each client: Cobra.
+    Cobra,
+    /// Steps of transactions, `r(key,value,session,transaction)`: Plume, PolySI.
+    Plume,
+    /// Steps of transactions, `r key value`, with lines between: AWDIT's tests.
+    Awdit,
 }
 
 impl Format {
     /// All of them.
-    pub const ALL: [Format; 4] = [Format::Edn, Format::Json, Format::PorcupineLog, Format::LiMo];
+    pub const ALL: [Format; 8] = [
+        Format::Edn,
+        Format::Json,
+        Format::PorcupineLog,
+        Format::LiMo,
+        Format::Dbcop,
+        Format::Cobra,
+        Format::Plume,
+        Format::Awdit,
+    ];
 
     /// The name in options.
     pub fn name(self) -> &'static str {
@@ -84,6 +113,19 @@ impl Format {
             Format::Json => "json",
             Format::PorcupineLog => "porcupine-log",
             Format::LiMo => "limo",
+            Format::Dbcop => "dbcop",
+            Format::Cobra => "cobra",
+            Format::Plume => "plume",
+            Format::Awdit => "awdit",
+        }
+    }
+
+    /// The format of a file that is no text, by its first bytes.
+    fn of_binary(bytes: &[u8]) -> Option<Self> {
+        match () {
+            () if cobra::is_log(bytes) => Some(Format::Cobra),
+            () if dbcop::is_history(bytes) => Some(Format::Dbcop),
+            () => None,
         }
     }
 
@@ -98,6 +140,12 @@ impl Format {
         let first = lines.next()?;
         if is_limo(first) {
             return Some(Format::LiMo);
+        }
+        if plume::is_step(first) {
+            return Some(Format::Plume);
+        }
+        if awdit::is_step(first) || awdit::is_rule(first) {
+            return Some(Format::Awdit);
         }
         if log::is_event(first) || lines.any(log::is_event) {
             return Some(Format::PorcupineLog);
@@ -159,17 +207,31 @@ pub struct Foreign {
     pub warnings: Vec<String>,
 }
 
-/// Reads a file; see [`read_bytes`].
+/// Whether a folder is a history: it has logs of Cobra's clients.
+pub fn is_history_folder(folder: &Path) -> bool {
+    folder.is_dir() && cobra::is_folder(folder)
+}
+
+/// Reads a file, or a folder that [is a history](is_history_folder); see [`read_bytes`].
 ///
 /// # Errors
 /// If the file cannot be read, or as [`read_bytes`].
 pub fn read(path: impl AsRef<Path>, options: &Options) -> Result<Foreign, ForeignError> {
     let path = path.as_ref();
-    let bytes = fs::read(path).map_err(|source| ForeignError::Unreadable {
-        path: path.to_owned(),
-        found: source.to_string(),
-    })?;
-    read_bytes(&bytes, path, options)
+    let load = |path: &Path| fs::read(path).map_err(|error| ForeignError::unreadable(path, &error));
+    if !path.is_dir() {
+        return read_bytes(&load(path)?, path, options);
+    }
+    let paths = cobra::logs(path)?;
+    let logs = paths.iter().map(|path| load(path)).collect::<Result<Vec<_>, _>>()?;
+    if logs.is_empty() || options.format.is_some_and(|format| format != Format::Cobra) {
+        let text = "expected a file, or a folder with logs of Cobra (`T0.log` and so on), found \
+                    another folder";
+        return Err(Problem::new(0, text).in_binary_file(path));
+    }
+    cobra::read(&logs, options)
+        .map(|history| of_sessions(history, Format::Cobra))
+        .map_err(|(log, problem)| problem.in_binary_file(&paths[log]))
 }
 
 /// Reads a history that is in memory; `path` is what errors call it.
@@ -182,7 +244,23 @@ pub fn read_bytes(
     path: impl AsRef<Path>,
     options: &Options,
 ) -> Result<Foreign, ForeignError> {
-    read_text(bytes, options).map_err(|problem| problem.in_file(path.as_ref(), bytes))
+    let path = path.as_ref();
+    let format = options.format.or_else(|| Format::of_binary(bytes));
+    let read = match format {
+        Some(Format::Dbcop) => dbcop::read(bytes, options),
+        Some(Format::Cobra) => {
+            cobra::read(&[bytes.to_vec()], options).map_err(|(_, problem)| problem)
+        }
+        _ => return read_text(bytes, options).map_err(|it| it.in_file(path, bytes)),
+    };
+    let format = format.unwrap_or(Format::Dbcop);
+    read.map(|history| of_sessions(history, format)).map_err(|it| it.in_binary_file(path))
+}
+
+/// Sessions tell no times, and their words mean one thing.
+fn of_sessions(history: History, format: Format) -> Foreign {
+    let (object, timed, warnings) = (Object::MultiRegister, false, Vec::new());
+    Foreign { history, format, object, timed, warnings }
 }
 
 fn read_text(bytes: &[u8], options: &Options) -> Result<Foreign, Problem> {
@@ -198,10 +276,16 @@ fn read_text(bytes: &[u8], options: &Options) -> Result<Foreign, Problem> {
         return Err(Problem::new(0, "expected a history, found an empty file"));
     }
     let format = options.format.or_else(|| Format::of(text)).ok_or_else(|| {
-        let text = "expected a history in EDN, in JSON, as a log of Jepsen or in LiMo's lines, \
-                    found something else; if it is one of these, say which";
+        let text = "expected a history in EDN, in JSON, as a log of Jepsen, in LiMo's, Plume's or \
+                    AWDIT's lines, or as dbcop's or Cobra's binary files, found something else; \
+                    if it is one of these, say which";
         Problem::new(0, text)
     })?;
+    match format {
+        Format::Plume => return plume::read(text, options).map(|it| of_sessions(it, format)),
+        Format::Awdit => return awdit::read(text, options).map(|it| of_sessions(it, format)),
+        _ => {}
+    }
     let mut guess = Facts::default();
     let mut own = None;
     look(text, format, GUESSED_FROM, &mut guess, &mut own)?;

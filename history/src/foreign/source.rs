@@ -31,6 +31,8 @@ impl<'a> Source<'a> {
             Format::Edn | Format::Json => self.next_map(tape),
             Format::PorcupineLog => log::next(tape, &mut self.at, &mut self.skipped),
             Format::LiMo => self.calls.next(tape, &mut self.at),
+            // Sessions have readers of their own.
+            Format::Dbcop | Format::Cobra | Format::Plume | Format::Awdit => Ok(None),
         }
     }
 

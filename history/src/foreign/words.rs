@@ -40,7 +40,7 @@ pub enum Object {
     FencedLock,
     /// Generators of ids.
     Ids,
-    /// Accounts that a read sees all at once, as a map.
+    /// Accounts that a read sees all at once, as a map. A transfer is two increments.
     Accounts,
     /// Several of these: every function is one of [`MicroOp::function`](crate::MicroOp::function).
     Mixed,
@@ -136,6 +136,7 @@ pub(super) enum Word {
     Lock,
     Unlock,
     Generate,
+    Transfer,
     Transaction,
 }
 
@@ -166,12 +167,13 @@ impl Word {
             "lock" => Word::Lock,
             "unlock" => Word::Unlock,
             "generate" => Word::Generate,
+            "transfer" => Word::Transfer,
             "txn" => Word::Transaction,
             _ => return None,
         })
     }
 
-    /// What it asks of an object. `None` for a transaction, which asks several things.
+    /// What it asks of an object. `None` for a transaction or a transfer, which ask several things.
     pub(super) fn ask(self, object: Object) -> Option<Ask> {
         Some(match (self, object) {
             (Word::Read | Word::Get, Object::Set) => Ask::ReadSet,
@@ -201,7 +203,7 @@ impl Word {
             (Word::Push, _) => Ask::Push,
             (Word::Pop, _) => Ask::Pop,
             (Word::Generate, _) => Ask::Generate,
-            (Word::Transaction, _) => return None,
+            (Word::Transfer | Word::Transaction, _) => return None,
         })
     }
 }
