@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Each crate with the crates of ours that it may use.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("history", &[]),
+    ("simulator", &["history"]),
     ("checkers", &["history"]),
     ("workloads", &["history", "checkers"]),
     ("lab", &["history"]),
@@ -13,7 +14,10 @@ const ARROWS: [(&str, &[&str]); 9] = [
     ("replica", &[]),
     ("stores", &["history", "lab", "replica"]),
     ("reports", &["history", "checkers"]),
-    ("harness", &["history", "checkers", "workloads", "lab", "nemesis", "stores", "reports"]),
+    (
+        "harness",
+        &["history", "simulator", "checkers", "workloads", "lab", "nemesis", "stores", "reports"],
+    ),
 ];
 
 /// What pure crates must not use: runtimes, files' formats, clocks.
@@ -38,7 +42,7 @@ fn crates_use_only_what_the_map_allows() {
 
 #[test]
 fn checkers_and_replica_are_pure() {
-    for folder in ["checkers", "replica", "workloads"] {
+    for folder in ["checkers", "replica", "simulator", "workloads"] {
         let used = dependencies(folder);
         let impure: Vec<_> = IMPURE.iter().filter(|name| used.contains(**name)).collect();
         assert!(impure.is_empty(), "{folder} must not use {impure:?}");

@@ -1,7 +1,8 @@
 //! How fast histories of others are read: from text in memory to a finished history.
 //!
 //! A million operations of ten clients each, as Jepsen writes them: registers with their times and
-//! indices, the same without, the same in JSON, and Elle's transactions on lists.
+//! indices, the same without, the same in JSON, Elle's transactions on lists, and sessions of
+//! transactions of 20 steps in Plume's and AWDIT's lines.
 
 use std::fmt::Write as _;
 use std::hint::black_box;
@@ -106,6 +107,38 @@ fn lists() -> String {
     text
 }
 
+/// A hundred sessions.
+fn sessions(line: impl Fn(&mut String, char, [u64; 4]), session_ends: &str, ends: &str) -> String {
+    const STEPS: u64 = 20;
+    let mut random = Random(1);
+    let mut text = String::new();
+    let transactions = OPERATIONS / STEPS;
+    for number in 0..transactions {
+        let session = number * 100 / transactions;
+        match number {
+            0 => {}
+            _ if (number - 1) * 100 / transactions < session => text += session_ends,
+            _ => text += ends,
+        }
+        for step in 0..STEPS {
+            let (name, value) = match random.below(2) {
+                0 => ('r', random.below(number * STEPS + 1)),
+                _ => ('w', number * STEPS + step + 1),
+            };
+            line(&mut text, name, [random.below(1_000), value, session, number]);
+        }
+    }
+    text
+}
+
+fn plume(text: &mut String, name: char, [key, value, session, number]: [u64; 4]) {
+    writeln!(text, "{name}({key},{value},{session},{number})").expect("a string takes everything");
+}
+
+fn awdit(text: &mut String, name: char, [key, value, ..]: [u64; 4]) {
+    writeln!(text, "{name} {key} {value}").expect("a string takes everything");
+}
+
 fn foreign(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("foreign");
     group.sample_size(10).warm_up_time(Duration::from_secs(1));
@@ -114,6 +147,8 @@ fn foreign(criterion: &mut Criterion) {
         ("registers in EDN without times", registers(Style::ShortEdn)),
         ("registers in JSON", registers(Style::Json)),
         ("lists in EDN", lists()),
+        ("sessions in Plume's lines", sessions(plume, "", "")),
+        ("sessions in AWDIT's lines", sessions(awdit, "=====\n", "-----\n")),
     ];
     for (name, text) in texts {
         // Millions of bytes a second, not MiB.

@@ -10,7 +10,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use crate::rows::Rows;
-use crate::{FaultEvent, Key, MicroOp, Names, NodeId, Process, Version};
+use crate::{Entry, Event, EventKind, FaultEvent, Key, MicroOp, Names, NodeId, Process, Version};
 
 /// Position of an operation in its history, by order of invocation, from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -176,6 +176,42 @@ impl History {
         (0..self.rows.len() as u32).map(|index| self.get(OperationId(index)))
     }
 
+    /// The record that it was built from, entry by entry.
+    pub fn to_entries(&self) -> impl Iterator<Item = Entry> + '_ {
+        let mut faults = self.faults.iter();
+        self.record().into_iter().filter_map(move |entry| match entry {
+            Some((id, completes)) => Some(Entry::Operation(self.event(id, completes))),
+            None => faults.next().cloned().map(Entry::Fault),
+        })
+    }
+
+    fn event(&self, id: OperationId, completes: bool) -> Event {
+        let operation = self.get(id);
+        let kind = match (completes, operation.outcome) {
+            (false, _) => EventKind::Invoke,
+            (true, Outcome::Ok) => EventKind::Ok,
+            (true, Outcome::Fail) => EventKind::Fail,
+            (true, Outcome::Info) => EventKind::Info,
+        };
+        let micro_ops = match kind {
+            EventKind::Ok => operation.micro_ops.to_vec(),
+            _ => operation.micro_ops.iter().map(MicroOp::without_result).collect(),
+        };
+        let (time_ns, node) = match completes {
+            true => (operation.completed_ns.unwrap_or(operation.invoked_ns), operation.served_by),
+            false => (operation.invoked_ns, operation.node),
+        };
+        Event {
+            time_ns,
+            process: operation.process,
+            kind,
+            micro_ops,
+            node,
+            version: operation.version.filter(|_| completes),
+            error: operation.error.filter(|_| completes).map(str::to_owned),
+        }
+    }
+
     /// What the nemesis did, in order.
     pub fn faults(&self) -> &[FaultEvent] {
         &self.faults
@@ -238,7 +274,7 @@ impl History {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Entry, Event, EventKind, HistoryBuilder};
+    use crate::HistoryBuilder;
 
     #[test]
     fn ten_million_operations_fit_in_a_gibibyte() {

@@ -4,7 +4,7 @@ use perjury_history::export::{self, Syntax};
 use perjury_history::foreign::{self, Options};
 use perjury_history::{
     Elements, Entry, EventKind, EventRef, FaultEvent, FaultStage, History, HistoryBuilder, MicroOp,
-    Names, NodeId, Process, Reading, Value, Version,
+    Names, NodeId, OperationId, Process, Reading, Value, Version,
 };
 use proptest::prelude::*;
 
@@ -364,4 +364,54 @@ proptest! {
             prop_assert_eq!(&read(&text), &history, "{}", text);
         }
     }
+}
+
+fn plume(history: &History) -> Result<(String, usize), String> {
+    let mut text = Vec::new();
+    let left_out = export::write_plume(history, &mut text).map_err(|error| error.to_string())?;
+    Ok((String::from_utf8(text).expect("UTF-8"), left_out))
+}
+
+/// Transactions, each of its own process: outcome and steps.
+fn transactions(all: &[(EventKind, &[MicroOp])]) -> History {
+    let mut builder = HistoryBuilder::new();
+    for (process, &(kind, micro_ops)) in (0..).map(Process).zip(all) {
+        for kind in [EventKind::Invoke, kind] {
+            let (time_ns, node, version, error) = (0, None, None, None);
+            let event = EventRef { time_ns, process, kind, micro_ops, node, version, error };
+            builder.push_event(&event).expect("well formed");
+        }
+    }
+    builder.finish()
+}
+
+#[test]
+fn plume_has_what_happened() {
+    let write = |key, value| MicroOp::Write { key, value };
+    let found = |key, value| MicroOp::Read { key, result: Some(Reading::from(value)) };
+    let history = transactions(&[
+        (EventKind::Ok, &[write(1, 10), found(2, None)]),
+        (EventKind::Fail, &[write(1, 11)]),
+        (EventKind::Info, &[write(1, 12), found(1, Some(10))]),
+        (EventKind::Info, &[write(1, 13)]),
+        (EventKind::Ok, &[found(1, Some(12))]),
+    ]);
+    let (text, left_out) = plume(&history).expect("registers");
+    assert_eq!(text, "w(1,10,0,0)\nr(2,0,0,0)\nw(1,12,2,2)\nr(1,12,4,4)\n");
+    assert_eq!(left_out, 2);
+    let steps = |history: &History| history.get(OperationId(0)).micro_ops.to_vec();
+    assert_eq!(steps(&read(&text)), steps(&history));
+}
+
+#[test]
+fn plume_refuses_what_it_cannot_tell() {
+    let refused = |micro_op: MicroOp, found: &str| {
+        let error = plume(&transactions(&[(EventKind::Ok, &[micro_op])])).expect_err(found);
+        assert!(error.contains(found), "{error}");
+    };
+    refused(MicroOp::Append { key: 1, value: 2 }, "found `append`");
+    refused(MicroOp::Write { key: 1, value: 0 }, "found a value of 0");
+    refused(MicroOp::Read { key: 1, result: Some(Reading::Value(0)) }, "found a value of 0");
+    let named = "{:process 0 :type :invoke :f :txn :value [[:w :x 1]]}";
+    assert!(plume(&read(named)).expect_err("a name").contains("found `:x`"));
 }

@@ -14,6 +14,7 @@ mod replay;
 mod report;
 mod run;
 mod show;
+mod simulate;
 mod table;
 mod verify;
 
@@ -52,6 +53,7 @@ enum Command {
     Check(Box<check::Check>),
     Verify(verify::Verify),
     Show(show::Show),
+    Simulate(simulate::Simulate),
     Export(export::Export),
     Report(report::Report),
     Replay(replay::Replay),
@@ -84,6 +86,7 @@ pub fn main() -> ExitCode {
         Command::Check(command) => command.execute(),
         Command::Verify(command) => command.execute(),
         Command::Show(command) => command.execute(),
+        Command::Simulate(command) => command.execute(),
         Command::Export(command) => command.execute(),
         Command::Report(command) => command.execute(),
         Command::Replay(command) => command.execute(),

@@ -55,5 +55,9 @@ fn what_is_no_history_is_refused_with_its_place() {
     place.write("bytes.bin", "\u{0}\u{1}\u{2}");
     place.refuses(&["export", "bytes.bin"], 64, "expected a history in EDN, in JSON");
     place.refuses(&["export", "absent.edn"], 64, "expected a file that can be read, found");
-    place.refuses(&["export", "twice.edn", "--format", "xml"], 64, "expected `edn` or `json`");
+    place.refuses(
+        &["export", "twice.edn", "--format", "xml"],
+        64,
+        "expected `edn`, `json` or `plume`",
+    );
 }

@@ -11,6 +11,7 @@ mod history_page;
 mod killed;
 #[path = "../place/mod.rs"]
 mod place;
+mod simulate;
 mod support;
 #[cfg(unix)]
 mod verdict;

@@ -1,4 +1,4 @@
-//! Writes histories for others: Jepsen's maps, one per line, in EDN or JSON.
+//! Writes histories for others: Jepsen's maps, one per line, in EDN or JSON, or the lines of Plume.
 //!
 //! ```
 //! use perjury_history::export::{self, Syntax};
@@ -27,11 +27,14 @@
 //! and names are numbered in the order in which they appear.
 
 mod line;
+mod plume;
 mod words;
 
 use std::fmt;
 use std::io::{self, Write};
 use std::str::FromStr;
+
+pub use plume::write as write_plume;
 
 use line::Line;
 
