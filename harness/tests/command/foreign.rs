@@ -148,7 +148,13 @@ fn sessions_are_read_and_not_judged_by_real_time() {
     let log = [&b"S"[..], &number(7), b"W", &number(1), &number(2), &number(3), b"C", &number(7)];
     place.write("cobra/T0.log", log.concat());
     let complaint = "expected a history that tells which operations ended before others began";
-    for arguments in [&["plume.txt"][..], &["cobra"], &["--format", "cobra", "cobra"], &["."]] {
+    for arguments in [
+        &["plume.txt"][..],
+        &["plume.txt", "--workload", "register"],
+        &["cobra"],
+        &["--format", "cobra", "cobra"],
+        &["."],
+    ] {
         place.refuses(&[&["check"], arguments].concat(), 64, complaint);
     }
     let exported = place.perjury(&["export", "cobra"]);
