@@ -5,11 +5,11 @@ use std::fmt;
 use perjury_history::{Key, OperationId};
 use serde::{Deserialize, Serialize};
 
-use crate::Model;
+use crate::{Isolation, Model, Order};
 
 /// What went wrong, by the field's name for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(into = "&'static str", try_from = "String")]
 pub enum AnomalyKind {
     /// No order of the operations explains what the clients saw.
     Nonlinearizable,
@@ -39,29 +39,196 @@ pub enum AnomalyKind {
     RepeatedToken,
     /// A later acquisition of a lock brought a smaller token.
     TokenOrder,
+    /// Transactions were not kept apart as they should be, seen in the given order between them.
+    Isolation(Phenomenon, Order),
 }
+
+/// How transactions got into each other's way. Names are those of Adya (1999), Berenson et al.
+/// (1995), Bailis et al. (2013), Cerone et al. (2015) and Elle (Kingsbury & Alvaro 2020).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Phenomenon {
+    /// A value was read that no transaction ever wrote.
+    GarbageRead,
+    /// An element stands twice in one list.
+    DuplicateElements,
+    /// A cycle of writes.
+    G0,
+    /// A read of what a transaction wrote that had failed.
+    G1a,
+    /// A read of what its writer overwrote itself.
+    G1b,
+    /// A cycle of writes and reads of them.
+    G1c,
+    /// A read of what the same transaction only wrote later.
+    FutureRead,
+    /// A write on top of what a transaction wrote that had failed.
+    DirtyUpdate,
+    /// Two reads of a list of which neither begins with the other.
+    IncompatibleOrder,
+    /// A transaction did not read what it had written itself.
+    Internal,
+    /// A transaction saw something of another, and later missed something of it.
+    ObservedTransactionVanishes,
+    /// A transaction read a key twice and found different values.
+    NonRepeatableRead,
+    /// A transaction missed something of another that it saw later.
+    ReadSkew,
+    /// A transaction saw something of another and missed something of it.
+    FracturedRead,
+    /// A transaction missed what something that it saw depends on.
+    CausalityViolation,
+    /// Two transactions wrote a key on top of the same version.
+    LostUpdate,
+    /// Two transactions saw two writes in different orders.
+    LongFork,
+    /// A cycle with one anti-dependency, none of a predicate.
+    GSingleItem,
+    /// A cycle with one anti-dependency.
+    GSingle,
+    /// A cycle without two anti-dependencies in a row, none of a predicate.
+    GNonadjacentItem,
+    /// A cycle without two anti-dependencies in a row.
+    GNonadjacent,
+    /// Two transactions each overwrote what the other had read.
+    WriteSkew,
+    /// A cycle with several anti-dependencies, none of a predicate.
+    G2Item,
+    /// A cycle with several anti-dependencies.
+    G2,
+}
+
+impl Phenomenon {
+    /// Every phenomenon, those that rule out most first.
+    pub const ALL: [Phenomenon; 24] = [
+        Phenomenon::GarbageRead,
+        Phenomenon::DuplicateElements,
+        Phenomenon::G0,
+        Phenomenon::G1a,
+        Phenomenon::G1b,
+        Phenomenon::G1c,
+        Phenomenon::FutureRead,
+        Phenomenon::DirtyUpdate,
+        Phenomenon::IncompatibleOrder,
+        Phenomenon::Internal,
+        Phenomenon::ObservedTransactionVanishes,
+        Phenomenon::NonRepeatableRead,
+        Phenomenon::ReadSkew,
+        Phenomenon::FracturedRead,
+        Phenomenon::CausalityViolation,
+        Phenomenon::LostUpdate,
+        Phenomenon::LongFork,
+        Phenomenon::GSingleItem,
+        Phenomenon::GSingle,
+        Phenomenon::GNonadjacentItem,
+        Phenomenon::GNonadjacent,
+        Phenomenon::WriteSkew,
+        Phenomenon::G2Item,
+        Phenomenon::G2,
+    ];
+
+    /// The names as it is seen in no order but that of what was read and written, with the order of
+    /// sessions, and with that of time.
+    const fn names(self) -> [&'static str; 3] {
+        /// A name with each order.
+        macro_rules! each {
+            ($name:literal) => {
+                [$name, concat!($name, "-process"), concat!($name, "-realtime")]
+            };
+        }
+        match self {
+            Phenomenon::GarbageRead => each!("garbage-read"),
+            Phenomenon::DuplicateElements => each!("duplicate-elements"),
+            Phenomenon::G0 => each!("G0"),
+            Phenomenon::G1a => each!("G1a"),
+            Phenomenon::G1b => each!("G1b"),
+            Phenomenon::G1c => each!("G1c"),
+            Phenomenon::FutureRead => each!("future-read"),
+            Phenomenon::DirtyUpdate => each!("dirty-update"),
+            Phenomenon::IncompatibleOrder => each!("incompatible-order"),
+            Phenomenon::Internal => each!("internal"),
+            Phenomenon::ObservedTransactionVanishes => each!("observed-transaction-vanishes"),
+            Phenomenon::NonRepeatableRead => each!("non-repeatable-read"),
+            Phenomenon::ReadSkew => each!("read-skew"),
+            Phenomenon::FracturedRead => each!("fractured-read"),
+            Phenomenon::CausalityViolation => each!("causality-violation"),
+            Phenomenon::LostUpdate => each!("lost-update"),
+            Phenomenon::LongFork => each!("long-fork"),
+            Phenomenon::GSingleItem => each!("G-single-item"),
+            Phenomenon::GSingle => each!("G-single"),
+            Phenomenon::GNonadjacentItem => each!("G-nonadjacent-item"),
+            Phenomenon::GNonadjacent => each!("G-nonadjacent"),
+            Phenomenon::WriteSkew => each!("write-skew"),
+            Phenomenon::G2Item => each!("G2-item"),
+            Phenomenon::G2 => each!("G2"),
+        }
+    }
+
+    /// The weakest level that it rules out.
+    pub const fn rules_out(self) -> Isolation {
+        match self {
+            Phenomenon::GarbageRead | Phenomenon::DuplicateElements | Phenomenon::G0 => {
+                Isolation::ReadUncommitted
+            }
+            Phenomenon::G1a
+            | Phenomenon::G1b
+            | Phenomenon::G1c
+            | Phenomenon::FutureRead
+            | Phenomenon::DirtyUpdate
+            | Phenomenon::IncompatibleOrder
+            | Phenomenon::Internal => Isolation::ReadCommitted,
+            Phenomenon::ObservedTransactionVanishes => Isolation::MonotonicAtomicView,
+            Phenomenon::NonRepeatableRead | Phenomenon::ReadSkew | Phenomenon::FracturedRead => {
+                Isolation::ReadAtomic
+            }
+            Phenomenon::CausalityViolation => Isolation::Causal,
+            Phenomenon::LostUpdate | Phenomenon::GSingleItem | Phenomenon::GSingle => {
+                Isolation::ParallelSnapshotIsolation
+            }
+            Phenomenon::LongFork => Isolation::Prefix,
+            Phenomenon::GNonadjacentItem | Phenomenon::GNonadjacent => Isolation::SnapshotIsolation,
+            Phenomenon::WriteSkew | Phenomenon::G2Item => Isolation::RepeatableRead,
+            Phenomenon::G2 => Isolation::Serializable,
+        }
+    }
+}
+
+/// The kinds that are not of transactions.
+const OTHERS: [AnomalyKind; 14] = [
+    AnomalyKind::Nonlinearizable,
+    AnomalyKind::ReadYourWrites,
+    AnomalyKind::MonotonicReads,
+    AnomalyKind::MonotonicWrites,
+    AnomalyKind::WritesFollowReads,
+    AnomalyKind::LostWrite,
+    AnomalyKind::TwoLeaders,
+    AnomalyKind::Divergence,
+    AnomalyKind::StaleRead,
+    AnomalyKind::UnexpectedValue,
+    AnomalyKind::DuplicateElement,
+    AnomalyKind::TwoHolders,
+    AnomalyKind::RepeatedToken,
+    AnomalyKind::TokenOrder,
+];
+
+const KINDS: usize = OTHERS.len() + Phenomenon::ALL.len() * Order::ALL.len();
 
 impl AnomalyKind {
     /// Every kind.
-    pub const ALL: [AnomalyKind; 14] = [
-        AnomalyKind::Nonlinearizable,
-        AnomalyKind::ReadYourWrites,
-        AnomalyKind::MonotonicReads,
-        AnomalyKind::MonotonicWrites,
-        AnomalyKind::WritesFollowReads,
-        AnomalyKind::LostWrite,
-        AnomalyKind::TwoLeaders,
-        AnomalyKind::Divergence,
-        AnomalyKind::StaleRead,
-        AnomalyKind::UnexpectedValue,
-        AnomalyKind::DuplicateElement,
-        AnomalyKind::TwoHolders,
-        AnomalyKind::RepeatedToken,
-        AnomalyKind::TokenOrder,
-    ];
+    pub const ALL: [AnomalyKind; KINDS] = {
+        let mut all = [AnomalyKind::Nonlinearizable; KINDS];
+        let mut next = 0;
+        while next < all.len() {
+            all[next] = match next.checked_sub(OTHERS.len()) {
+                None => OTHERS[next],
+                Some(it) => AnomalyKind::Isolation(Phenomenon::ALL[it / 3], Order::ALL[it % 3]),
+            };
+            next += 1;
+        }
+        all
+    };
 
     /// The name in campaign files, results and reports.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             AnomalyKind::Nonlinearizable => "nonlinearizable",
             AnomalyKind::ReadYourWrites => "read-your-writes",
@@ -77,10 +244,11 @@ impl AnomalyKind {
             AnomalyKind::TwoHolders => "two-holders",
             AnomalyKind::RepeatedToken => "repeated-token",
             AnomalyKind::TokenOrder => "token-order",
+            AnomalyKind::Isolation(phenomenon, order) => phenomenon.names()[order as usize],
         }
     }
 
-    /// The model that it rules out.
+    /// The weakest model that it rules out.
     pub fn rules_out(self) -> Model {
         match self {
             AnomalyKind::Nonlinearizable | AnomalyKind::StaleRead => Model::Linearizable,
@@ -94,7 +262,25 @@ impl AnomalyKind {
             AnomalyKind::UnexpectedValue | AnomalyKind::DuplicateElement => Model::Integrity,
             AnomalyKind::TwoHolders => Model::MutualExclusion,
             AnomalyKind::RepeatedToken | AnomalyKind::TokenOrder => Model::Fencing,
+            AnomalyKind::Isolation(phenomenon, order) => {
+                Model::Isolation(phenomenon.rules_out(), order)
+            }
         }
+    }
+}
+
+impl From<AnomalyKind> for &'static str {
+    fn from(kind: AnomalyKind) -> Self {
+        kind.name()
+    }
+}
+
+impl TryFrom<String> for AnomalyKind {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        let kind = AnomalyKind::ALL.into_iter().find(|kind| kind.name() == name);
+        kind.ok_or_else(|| format!("expected a kind of anomaly, found `{name}`"))
     }
 }
 

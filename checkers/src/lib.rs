@@ -47,11 +47,12 @@ pub mod sets;
 #[cfg(test)]
 mod small_histories;
 pub mod statistics;
+pub mod transactions;
 mod verdict;
 mod wording;
 
 pub use analysis::Analysis;
-pub use anomaly::{Anomaly, AnomalyKind, Edge, Witness, WitnessOperation};
+pub use anomaly::{Anomaly, AnomalyKind, Edge, Phenomenon, Witness, WitnessOperation};
 pub use context::{Checker, Context};
 pub use convergence::Convergence;
 pub use counters::Counters;
@@ -59,7 +60,7 @@ pub use leaders::{Leaders, Leadership, leaderships};
 pub use linearizability::Linearizability;
 pub use locks::Locks;
 pub use lost_writes::LostWrites;
-pub use model::Model;
+pub use model::{Isolation, Model, Order};
 pub use progress::Progress;
 pub use session_guarantees::SessionGuarantees;
 pub use sets::Sets;

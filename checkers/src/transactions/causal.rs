@@ -1,0 +1,255 @@
+//! What is visible to a transaction through sessions and reads, and what follows from it.
+//!
+//! Transactions are divided into chains in which each happens before the next: the sessions. How much
+//! of a chain happens before a transaction is then one number, and a column of such numbers, one for
+//! each transaction, is made in one pass over the edges. Some columns are made at a time.
+
+use super::graph::{kind, real_time, sessions};
+use super::observations::{INITIAL, Observations};
+use super::weak::{Added, Forced, Writers};
+use crate::Order;
+
+/// Bytes of columns at a time.
+const COLUMN_BYTES: usize = 256 << 20;
+
+/// What causal consistency adds to the order.
+///
+/// # Errors
+/// If what was read goes round in a circle, or there are more chains than `steps` allow for.
+pub(crate) fn causal(observations: &Observations, order: Order, steps: u64) -> Result<Added, Stop> {
+    let before = Before::of(observations, order).ok_or(Stop::Cycle)?;
+    let chains = match order {
+        Order::Free => Chains::greedy(observations, &before),
+        Order::Session | Order::RealTime => Chains::of_sessions(observations),
+    };
+    let rows = before.order.len();
+    if order == Order::Free && rows as u64 * chains.count as u64 > steps.saturating_mul(50) {
+        return Err(Stop::TooLarge);
+    }
+    // Within an item by chain, and there by place.
+    let place = |it: u32| (chains.chain[it as usize], chains.index[it as usize]);
+    let writers = Writers::by(observations, place);
+    let width = (COLUMN_BYTES / 4 / rows.max(1)).clamp(1, chains.count.max(1) as usize);
+    let mut added = Added::default();
+    let mut columns = vec![0_u32; rows * width];
+    for first in (0..chains.count).step_by(width) {
+        let width = width.min((chains.count - first) as usize);
+        let columns = &mut columns[..rows * width];
+        fill(columns, width, first, &before, &chains);
+        look(observations, &writers, &before, &chains, Columns { columns, width, first }, &mut added);
+        added.tidy();
+    }
+    Ok(added)
+}
+
+/// Why there is no answer yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// Sessions and reads alone go round in a circle.
+    Cycle,
+    /// There are too many transactions for a level without sessions.
+    TooLarge,
+}
+
+/// What happens directly before each vertex, with vertices in an order that keeps it.
+#[derive(Debug)]
+struct Before {
+    /// The vertices; those that are no transactions are of time.
+    order: Vec<u32>,
+    /// The row of each vertex.
+    rows: Vec<u32>,
+    offsets: Vec<u32>,
+    /// The rows before each.
+    all: Vec<u32>,
+}
+
+impl Before {
+    fn of(observations: &Observations, order: Order) -> Option<Self> {
+        let transactions = observations.len() as u32;
+        let vertices = transactions * if order == Order::RealTime { 2 } else { 1 };
+        let graph = super::graph::Graph::from_edges(transactions, vertices, |emit| {
+            for reader in 0..transactions {
+                let reads = observations.reads.of(reader);
+                let mut last = INITIAL;
+                for read in reads {
+                    if read.writer != INITIAL && read.writer != last {
+                        emit(read.writer, reader, kind::WR);
+                    }
+                    last = read.writer;
+                }
+            }
+            match order {
+                Order::Free => {}
+                Order::Session => sessions(observations, emit),
+                Order::RealTime => real_time(observations, transactions, emit),
+            }
+        });
+        let order = kahn(&graph)?;
+        let mut rows = vec![0; vertices as usize];
+        for (row, vertex) in order.iter().enumerate() {
+            rows[*vertex as usize] = row as u32;
+        }
+        let mut offsets = vec![0_u32; order.len() + 1];
+        for vertex in 0..vertices {
+            graph.out(vertex).for_each(|(to, _)| offsets[rows[to as usize] as usize + 1] += 1);
+        }
+        for row in 0..order.len() {
+            offsets[row + 1] += offsets[row];
+        }
+        let mut all = vec![0; graph.edges()];
+        let mut next = offsets.clone();
+        for (row, vertex) in order.iter().enumerate() {
+            for (to, _) in graph.out(*vertex) {
+                let place = &mut next[rows[to as usize] as usize];
+                all[*place as usize] = row as u32;
+                *place += 1;
+            }
+        }
+        Some(Self { order, rows, offsets, all })
+    }
+
+    fn of_row(&self, row: usize) -> &[u32] {
+        &self.all[self.offsets[row] as usize..self.offsets[row + 1] as usize]
+    }
+}
+
+fn kahn(graph: &super::graph::Graph) -> Option<Vec<u32>> {
+    let mut missing = vec![0_u32; graph.vertices() as usize];
+    for vertex in 0..graph.vertices() {
+        graph.out(vertex).for_each(|(to, _)| missing[to as usize] += 1);
+    }
+    let mut order: Vec<u32> =
+        (0..graph.vertices()).filter(|it| missing[*it as usize] == 0).collect();
+    let mut next = 0;
+    while next < order.len() {
+        for (to, _) in graph.out(order[next]) {
+            missing[to as usize] -= 1;
+            if missing[to as usize] == 0 {
+                order.push(to);
+            }
+        }
+        next += 1;
+    }
+    (order.len() == missing.len()).then_some(order)
+}
+
+/// Transactions in chains in which each happens before the next.
+#[derive(Debug)]
+struct Chains {
+    count: u32,
+    /// Of each transaction.
+    chain: Vec<u32>,
+    /// Its place in its chain.
+    index: Vec<u32>,
+}
+
+impl Chains {
+    fn of_sessions(observations: &Observations) -> Self {
+        let count = observations.session_count() as u32;
+        let mut next = vec![0; count as usize];
+        let index = observations.sessions.iter().map(|session| {
+            next[*session as usize] += 1;
+            next[*session as usize] - 1
+        });
+        let index = index.collect();
+        Self { count, chain: observations.sessions.clone(), index }
+    }
+
+    /// Chains along what was read: each transaction goes on with one that it read from, if nobody
+    /// else has.
+    fn greedy(observations: &Observations, before: &Before) -> Self {
+        let transactions = observations.len();
+        let (mut chain, mut index) = (vec![0; transactions], vec![0; transactions]);
+        let mut has_next = vec![false; transactions];
+        let mut count = 0;
+        for (row, vertex) in before.order.iter().enumerate() {
+            let vertex = *vertex as usize;
+            let mut last = before.of_row(row).iter().map(|it| before.order[*it as usize] as usize);
+            match last.find(|it| !has_next[*it]) {
+                Some(last) => {
+                    has_next[last] = true;
+                    chain[vertex] = chain[last];
+                    index[vertex] = index[last] + 1;
+                }
+                None => {
+                    chain[vertex] = count;
+                    count += 1;
+                }
+            }
+        }
+        Self { count, chain, index }
+    }
+}
+
+/// For every row and some chains, from the one of number `first` on, how many of the chain happen
+/// before.
+struct Columns<'a> {
+    columns: &'a [u32],
+    width: usize,
+    first: u32,
+}
+
+impl Columns<'_> {
+    /// Of all chains that are here.
+    fn of_row(&self, row: u32) -> &[u32] {
+        &self.columns[row as usize * self.width..(row as usize + 1) * self.width]
+    }
+}
+
+fn fill(columns: &mut [u32], width: usize, first: u32, before: &Before, chains: &Chains) {
+    columns.fill(0);
+    for row in 0..before.order.len() {
+        let (done, rest) = columns.split_at_mut(row * width);
+        let mine = &mut rest[..width];
+        for &earlier in before.of_row(row) {
+            let its = &done[earlier as usize * width..(earlier as usize + 1) * width];
+            mine.iter_mut().zip(its).for_each(|(mine, its)| *mine = (*mine).max(*its));
+            let Some(chain) = chains.chain.get(before.order[earlier as usize] as usize) else { continue };
+            if let Some(mine) = mine.get_mut(chain.wrapping_sub(first) as usize) {
+                *mine = (*mine).max(chains.index[before.order[earlier as usize] as usize] + 1);
+            }
+        }
+    }
+}
+
+/// Finds, for each read and each chain, the last writer of the item that happens before the reader.
+fn look(
+    observations: &Observations,
+    writers: &Writers,
+    before: &Before,
+    chains: &Chains,
+    columns: Columns<'_>,
+    added: &mut Added,
+) {
+    let last = columns.first + columns.width as u32;
+    for reader in 0..observations.len() as u32 {
+        let visible = columns.of_row(before.rows[reader as usize]);
+        for read in observations.reads.of(reader) {
+            let all = writers.of(read.item);
+            let mut next = all.partition_point(|it| chains.chain[*it as usize] < columns.first);
+            while let Some(writer) = all.get(next) {
+                let chain = chains.chain[*writer as usize];
+                if chain >= last {
+                    break;
+                }
+                let column = (chain - columns.first) as usize;
+                let of_chain = &all[next..];
+                let length = of_chain.partition_point(|it| chains.chain[*it as usize] == chain);
+                let seen = of_chain[..length]
+                    .partition_point(|it| chains.index[*it as usize] < visible[column]);
+                next += length;
+                let Some(&from) = of_chain[..seen].last() else { continue };
+                if from == read.writer {
+                    continue;
+                }
+                if read.writer != INITIAL {
+                    let its = columns.of_row(before.rows[read.writer as usize])[column];
+                    if its > chains.index[from as usize] {
+                        continue;
+                    }
+                }
+                added.push(Forced { from, to: read.writer, reader, item: read.item });
+            }
+        }
+    }
+}

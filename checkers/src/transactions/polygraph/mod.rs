@@ -1,0 +1,133 @@
+//! Levels of isolation where the order of some versions is not known.
+//!
+//! Of two writers of an item, one came before the other: a *pair*. Which of them, decides which edges
+//! there are (a polygraph: Papadimitriou 1979). It is found in three steps:
+//!
+//! 1. *Saturation.* What an orientation of a pair would contradict by what is known already, the
+//!    other one is certain; and what is certain makes more so, until nothing changes.
+//! 2. *An attempt.* The pairs that are left are oriented along a topological order of what is
+//!    known. Mostly that is it.
+//! 3. *Search.* A pair is oriented, what follows is found by saturation, and so on; an orientation
+//!    that ends in a contradiction is taken back. Bounded in steps.
+//!
+//! A value that several transactions wrote has several possible writers for each of its reads; these
+//! are decided in the same way.
+//!
+//! Deciding these levels is NP-complete (Papadimitriou 1979, Biswas & Enea 2019). After Cobra (Tan et
+//! al. 2020) and PolySI (Huang et al. 2023), which leave to a solver what saturation leaves.
+//!
+//! Cost: a round of saturation takes O(m * n / 64) for n transactions and m edges; memory n^2 bits.
+
+mod closure;
+mod pairs;
+mod saturate;
+mod shape;
+
+use self::saturate::{Contradiction, Saturation, Step};
+use super::cycles::Link;
+use super::graph::Graph;
+use super::levels::{Decision, Proof};
+use super::observations::Observations;
+use crate::wording::count;
+use crate::{Context, Isolation, Order};
+
+/// What had been possible besides, and why it was not: this edge would have closed this cycle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Case {
+    pub(crate) cycle: Vec<Link>,
+    /// The item whose versions are in question.
+    pub(crate) item: u32,
+}
+
+/// Decides a level.
+pub(crate) fn decide(
+    observations: &Observations,
+    graph: &Graph,
+    level: Isolation,
+    order: Order,
+    context: &Context<'_>,
+) -> Decision {
+    let states = shape::Shape::of(level).states(graph);
+    let bytes = (states / 8) * states;
+    if bytes > context.memory_limit_bytes / 2 {
+        return Decision::Unknown(format!(
+            "{} with versions in no known order need {} MiB to decide this; raise the memory limit, \
+             or have the workload append to lists, whose order shows",
+            count(observations.len() as u64, "transaction"),
+            bytes >> 19,
+        ));
+    }
+    let mut steps = context.step_limit.saturating_mul(20);
+    let mut saturation = Saturation::new(observations, graph, level);
+    match search(&mut saturation, context, &mut steps) {
+        Outcome::Found(order) => {
+            Decision::Valid((level != Isolation::ParallelSnapshotIsolation).then_some(order))
+        }
+        Outcome::None(contradiction) => {
+            let proof = contradiction.map(|it| {
+                let (cycle, cases) = saturation.explain(&it);
+                Proof { level, order, cycle, forced: Vec::new(), cases }
+            });
+            Decision::Invalid(proof)
+        }
+        Outcome::Stopped => Decision::Unknown(format!(
+            "{} of versions could still come in either order when the search ended; raise the step \
+             limit, or have the workload append to lists, whose order shows",
+            count(saturation.open() as u64, "pair"),
+        )),
+    }
+}
+
+enum Outcome {
+    Found(Vec<u32>),
+    /// With the contradiction, if nothing had to be assumed for it.
+    None(Option<Contradiction>),
+    Stopped,
+}
+
+fn search(saturation: &mut Saturation<'_>, context: &Context<'_>, steps: &mut u64) -> Outcome {
+    // What was assumed, with the other possibilities that are left.
+    let mut assumed: Vec<(saturate::Mark, Vec<Step>)> = Vec::new();
+    loop {
+        let contradiction = match saturation.saturate(steps) {
+            Ok(order) => {
+                if let Some(order) = saturation.attempt(&order, steps) {
+                    return Outcome::Found(order);
+                }
+                if *steps == 0 || (context.out_of_time)() {
+                    return Outcome::Stopped;
+                }
+                let mut possible = saturation.possibilities(&order);
+                let mark = saturation.mark();
+                match possible.pop() {
+                    // Everything is decided, and yet there was no order: a contradiction.
+                    None => None,
+                    Some(first) => {
+                        assumed.push((mark, possible));
+                        saturation.take(first);
+                        continue;
+                    }
+                }
+            }
+            Err(contradiction) => contradiction,
+        };
+        if *steps == 0 || (context.out_of_time)() {
+            return Outcome::Stopped;
+        }
+        if assumed.is_empty() {
+            return Outcome::None(contradiction);
+        }
+        loop {
+            let Some((mark, mut rest)) = assumed.pop() else { return Outcome::None(None) };
+            saturation.back_to(mark);
+            if let Some(next) = rest.pop() {
+                // The last possibility is certain, given what was assumed before.
+                if !rest.is_empty() || !assumed.is_empty() {
+                    assumed.push((mark, rest));
+                }
+                saturation.take(next);
+                break;
+            }
+        }
+    }
+}

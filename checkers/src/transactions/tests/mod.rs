@@ -1,0 +1,5 @@
+//! Against the definitions, and literal histories.
+
+mod definition;
+mod random;
+mod small;
