@@ -97,11 +97,12 @@ fn same_item(observations: &Observations, one: Link, other: Link) -> bool {
 
 /// A transaction that read something of another and missed something of it: which came first?
 fn skew(observations: &Observations, rw: Link, wr: Link) -> Phenomenon {
-    let place = |link| {
-        let item = item_of(observations, link);
-        observations.reads.of(rw.from).iter().position(|read| Some(read.item) == item)
-    };
-    match place(rw) < place(wr) {
+    let reads = observations.reads.of(rw.from);
+    let missed = item_of(observations, rw);
+    let last_missing =
+        reads.iter().rposition(|it| Some(it.item) == missed && it.writer != wr.from);
+    let first_seeing = reads.iter().position(|it| it.writer == wr.from);
+    match last_missing < first_seeing {
         true => Phenomenon::ReadSkew,
         false => Phenomenon::ObservedTransactionVanishes,
     }

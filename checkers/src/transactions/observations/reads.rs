@@ -155,14 +155,14 @@ impl<'a> Reader<'a> {
     fn read_register(&mut self, at: At<'_>, item: u32, value: Option<Value>) {
         let local = self.local(at, item);
         let (before, own) = (local.state, local.own);
-        if before == State::Register(value) {
+        if own > 0 {
+            if before != State::Register(value) {
+                self.odd(at, Phenomenon::Internal, value, None);
+            }
             return;
         }
-        if own > 0 {
-            return self.odd(at, Phenomenon::Internal, value, None);
-        }
         local.state = State::Register(value);
-        if before != State::Unread {
+        if before != State::Unread && before != State::Register(value) {
             self.odd(at, Phenomenon::NonRepeatableRead, value, None);
         }
         let Some(value) = value else {
@@ -223,10 +223,7 @@ impl<'a> Reader<'a> {
         }
         let others = &held[..held.len() - own];
         let length = others.len() as u32;
-        if local.state == State::List(length) {
-            return;
-        }
-        if let State::List(_) = local.state {
+        if matches!(local.state, State::List(before) if before != length) {
             self.odd(at, Phenomenon::NonRepeatableRead, others.last().copied(), None);
             if own > 0 {
                 return;
@@ -294,14 +291,14 @@ impl<'a> Reader<'a> {
         let ItemKind::Element(value) = self.items.all[item as usize].kind else { return };
         let local = self.local(at, item);
         let (before, own) = (local.state, local.own);
-        if before == State::Element(is_present) {
+        if own > 0 {
+            if before != State::Element(is_present) {
+                self.odd(at, Phenomenon::Internal, Some(value), None);
+            }
             return;
         }
-        if own > 0 {
-            return self.odd(at, Phenomenon::Internal, Some(value), None);
-        }
         local.state = State::Element(is_present);
-        if before != State::Unread {
+        if before != State::Unread && before != State::Element(is_present) {
             self.odd(at, Phenomenon::NonRepeatableRead, Some(value), None);
         }
         if !is_present {
