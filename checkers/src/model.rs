@@ -268,7 +268,8 @@ impl Model {
 
     /// Those of `models` that none of the others implies.
     pub fn strongest(models: &BTreeSet<Model>) -> BTreeSet<Model> {
-        let implied = |model: &Model| models.iter().any(|it| it != model && it.all_implied().contains(model));
+        let implied =
+            |model: &Model| models.iter().any(|it| it != model && it.all_implied().contains(model));
         models.iter().copied().filter(|model| !implied(model)).collect()
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use perjury_checkers::{Analysis, Anomaly, AnomalyKind, Judgement, Model};
+use perjury_checkers::{Analysis, Anomaly, AnomalyKind, Judgement, Model, Phenomenon};
 
 use crate::{format, leadership};
 
@@ -108,6 +108,10 @@ pub(crate) fn full_count(analysis: &Analysis, kind: AnomalyKind, listed: usize) 
         | AnomalyKind::TokenOrder => {
             measure(analysis, &format!("{}_violations", kind.name().replace('-', "_")))
         }
+        AnomalyKind::Isolation(..) => {
+            let name = kind.name().replace('-', "_").to_lowercase();
+            measure(analysis, &format!("{name}_anomalies"))
+        }
     };
     counted.unwrap_or(0).max(listed as u64)
 }
@@ -191,6 +195,9 @@ fn clause(analysis: &Analysis, kind: AnomalyKind, anomalies: &[&Anomaly]) -> Str
         AnomalyKind::TwoHolders => format!("two clients held a lock at once {times}"),
         AnomalyKind::RepeatedToken => format!("a fencing token was given again {times}"),
         AnomalyKind::TokenOrder => format!("a later fencing token was smaller {times}"),
+        AnomalyKind::Isolation(phenomenon, _) => {
+            format!("{} ({})", told(phenomenon), kind.name())
+        }
     }
 }
 
@@ -211,6 +218,67 @@ pub(crate) fn title(kind: AnomalyKind) -> &'static str {
         AnomalyKind::TwoHolders => "Two holders of a lock",
         AnomalyKind::RepeatedToken => "Fencing tokens given again",
         AnomalyKind::TokenOrder => "Fencing tokens out of order",
+        AnomalyKind::Isolation(phenomenon, _) => match phenomenon {
+            Phenomenon::GarbageRead => "Reads of what nobody wrote",
+            Phenomenon::DuplicateElements => "Elements twice in a list",
+            Phenomenon::G0 => "Circles of writes",
+            Phenomenon::G1a => "Reads of what had failed",
+            Phenomenon::G1b => "Reads of intermediate values",
+            Phenomenon::G1c => "Circles of reads and writes",
+            Phenomenon::FutureRead => "Reads of own later writes",
+            Phenomenon::DirtyUpdate => "Writes on top of what had failed",
+            Phenomenon::IncompatibleOrder => "Reads of a list that contradict each other",
+            Phenomenon::Internal => "Own writes missed within a transaction",
+            Phenomenon::ObservedTransactionVanishes => "Transactions seen and gone",
+            Phenomenon::NonRepeatableRead => "Reads that were not repeatable",
+            Phenomenon::ReadSkew => "Read skew",
+            Phenomenon::FracturedRead => "Transactions seen in part",
+            Phenomenon::CausalityViolation => "Causes missed",
+            Phenomenon::LostUpdate => "Lost updates",
+            Phenomenon::LongFork => "Long forks",
+            Phenomenon::GSingleItem | Phenomenon::GSingle => "Circles with one anti-dependency",
+            Phenomenon::GNonadjacentItem | Phenomenon::GNonadjacent => {
+                "Circles without adjacent anti-dependencies"
+            }
+            Phenomenon::WriteSkew => "Write skew",
+            Phenomenon::G2Item | Phenomenon::G2 => "Circles with anti-dependencies",
+        },
+    }
+}
+
+/// What happened among transactions, without a capital and a full stop.
+fn told(phenomenon: Phenomenon) -> &'static str {
+    match phenomenon {
+        Phenomenon::GarbageRead => "what nobody had written was read",
+        Phenomenon::DuplicateElements => "an element was found twice in its list",
+        Phenomenon::G0 => "transactions overwrote each other in a circle",
+        Phenomenon::G1a => "what a failed transaction had written was read",
+        Phenomenon::G1b => "a value was read that its transaction overwrote itself",
+        Phenomenon::G1c => "transactions read from each other in a circle",
+        Phenomenon::FutureRead => "a transaction read what it only wrote later",
+        Phenomenon::DirtyUpdate => "a write went on top of one that failed",
+        Phenomenon::IncompatibleOrder => "reads of a list contradicted each other",
+        Phenomenon::Internal => "a transaction missed its own write",
+        Phenomenon::ObservedTransactionVanishes => {
+            "what a transaction had seen of another was gone"
+        }
+        Phenomenon::NonRepeatableRead => {
+            "a transaction read a key twice and found different values"
+        }
+        Phenomenon::ReadSkew | Phenomenon::FracturedRead => {
+            "a transaction saw only a part of another"
+        }
+        Phenomenon::CausalityViolation => "a transaction saw an effect without its cause",
+        Phenomenon::LostUpdate => "an update was lost",
+        Phenomenon::LongFork => "two writes were seen in different orders",
+        Phenomenon::GSingleItem | Phenomenon::GSingle => "a transaction missed what it depends on",
+        Phenomenon::GNonadjacentItem | Phenomenon::GNonadjacent => {
+            "transactions saw snapshots that contradict each other"
+        }
+        Phenomenon::WriteSkew => "two transactions each overwrote what the other had read",
+        Phenomenon::G2Item | Phenomenon::G2 => {
+            "transactions overwrote what others had read, in a circle"
+        }
     }
 }
 

@@ -36,7 +36,14 @@ pub(crate) fn causal(observations: &Observations, order: Order, steps: u64) -> R
         let width = width.min((chains.count - first) as usize);
         let columns = &mut columns[..rows * width];
         fill(columns, width, first, &before, &chains);
-        look(observations, &writers, &before, &chains, Columns { columns, width, first }, &mut added);
+        look(
+            observations,
+            &writers,
+            &before,
+            &chains,
+            &Columns { columns, width, first },
+            &mut added,
+        );
         added.tidy();
     }
     Ok(added)
@@ -204,7 +211,9 @@ fn fill(columns: &mut [u32], width: usize, first: u32, before: &Before, chains: 
         for &earlier in before.of_row(row) {
             let its = &done[earlier as usize * width..(earlier as usize + 1) * width];
             mine.iter_mut().zip(its).for_each(|(mine, its)| *mine = (*mine).max(*its));
-            let Some(chain) = chains.chain.get(before.order[earlier as usize] as usize) else { continue };
+            let Some(chain) = chains.chain.get(before.order[earlier as usize] as usize) else {
+                continue;
+            };
             if let Some(mine) = mine.get_mut(chain.wrapping_sub(first) as usize) {
                 *mine = (*mine).max(chains.index[before.order[earlier as usize] as usize] + 1);
             }
@@ -218,7 +227,7 @@ fn look(
     writers: &Writers,
     before: &Before,
     chains: &Chains,
-    columns: Columns<'_>,
+    columns: &Columns<'_>,
     added: &mut Added,
 ) {
     let last = columns.first + columns.width as u32;

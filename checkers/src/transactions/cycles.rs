@@ -62,7 +62,8 @@ impl<'a> Finder<'a> {
                 continue;
             }
             for (to, kind) in self.graph.out(from) {
-                if kind & kinds == 0 || kind & kinds != kind || !self.components.together(from, to) {
+                if kind & kinds == 0 || kind & kinds != kind || !self.components.together(from, to)
+                {
                     continue;
                 }
                 found.push(Link { from, to, kind });
@@ -119,7 +120,8 @@ impl<'a> Finder<'a> {
                 relation.successors(graph, state, |to, kind| {
                     steps.0 = steps.0.saturating_sub(1);
                     let vertex = relation.vertex(to);
-                    if components.together(vertex, first.from) && reached[to as usize].0 != *search {
+                    if components.together(vertex, first.from) && reached[to as usize].0 != *search
+                    {
                         reached[to as usize] = (*search, state, kind);
                         ahead.push(to);
                     }

@@ -51,7 +51,12 @@ impl Teller<'_> {
             told.join("; "),
             conclusion(phenomenon, cycle.len())
         );
-        Anomaly { kind, key: self.key(cycle), explanation, witness: self.witness(&cast, edges, Vec::new()) }
+        Anomaly {
+            kind,
+            key: self.key(cycle),
+            explanation,
+            witness: self.witness(&cast, edges, Vec::new()),
+        }
     }
 
     /// Why a level is violated.
@@ -124,7 +129,8 @@ impl Teller<'_> {
         let micro_op = &operation.micro_ops[oddity.micro_op as usize];
         let names = self.history.names();
         let key = names.show(micro_op.key());
-        let value = oddity.value.map_or_else(|| "nothing".to_owned(), |it| names.show(it).to_string());
+        let value =
+            oddity.value.map_or_else(|| "nothing".to_owned(), |it| names.show(it).to_string());
         let who = self.who(&operation);
         let other = oddity.other.map(|it| self.who(&self.history.get(it)));
         let other = other.as_deref().unwrap_or("another");
@@ -136,7 +142,9 @@ impl Teller<'_> {
                 format!("{who} found {value} twice in {key}.")
             }
             Phenomenon::G1a => {
-                format!("{who} read {value} from {key}, which {other} had written. That had failed.")
+                format!(
+                    "{who} read {value} from {key}, which {other} had written. That had failed."
+                )
             }
             Phenomenon::G1b => format!(
                 "{who} read {value} from {key}, which {other} had written, but overwrote itself \
@@ -156,9 +164,13 @@ impl Teller<'_> {
                 }
             ),
             Phenomenon::NonRepeatableRead => {
-                format!("{who} read {key} twice and found something else, {value}, the second time.")
+                format!(
+                    "{who} read {key} twice and found something else, {value}, the second time."
+                )
             }
-            _ => format!("{who} had written to {key} and then found {value}, which is not what it wrote."),
+            _ => format!(
+                "{who} had written to {key} and then found {value}, which is not what it wrote."
+            ),
         };
         let cast = Cast::of([Some(oddity.operation), oddity.other].into_iter().flatten().collect());
         Anomaly {
@@ -182,16 +194,21 @@ impl Teller<'_> {
     fn introduce(&self, cast: &Cast) -> String {
         let each = cast.operations.iter().map(|id| {
             let operation = self.history.get(*id);
-            format!("{} of {} at {}", cast.name(*id), operation.process, seconds(operation.invoked_ns))
+            format!(
+                "{} of {} at {}",
+                cast.name(*id),
+                operation.process,
+                seconds(operation.invoked_ns)
+            )
         });
         list(&each.collect::<Vec<_>>(), "and")
     }
 
     fn witness(&self, cast: &Cast, edges: Vec<Edge>, possibilities: Vec<String>) -> Witness {
-        let operations = cast.operations.iter().map(|id| WitnessOperation {
-            operation: *id,
-            role: cast.name(*id),
-        });
+        let operations = cast
+            .operations
+            .iter()
+            .map(|id| WitnessOperation { operation: *id, role: cast.name(*id) });
         Witness { operations: operations.collect(), edges, possibilities }
     }
 
@@ -228,7 +245,9 @@ impl Teller<'_> {
         let (first, second) = (cast.name(from), cast.name(to));
         let [earlier, later] = [from, to].map(|it| self.history.get(it));
         let reason = match link.kind {
-            kind::SESSION => format!("{second} came after {first} in the session of {}", earlier.process),
+            kind::SESSION => {
+                format!("{second} came after {first} in the session of {}", earlier.process)
+            }
             kind::REAL_TIME => {
                 let ended = earlier.completed_ns.unwrap_or(earlier.invoked_ns);
                 let before = duration(later.invoked_ns.saturating_sub(ended));
@@ -255,9 +274,14 @@ impl Teller<'_> {
                 format!("{second} saw {} in {key}, which {first} added", names.show(value))
             }
             (kind::WR, ItemKind::List) => {
-                format!("{second} saw {} at the end of {key}, which {first} appended", written(link.from))
+                format!(
+                    "{second} saw {} at the end of {key}, which {first} appended",
+                    written(link.from)
+                )
             }
-            (kind::WR, _) => format!("{second} read {} from {key}, which {first} wrote", written(link.from)),
+            (kind::WR, _) => {
+                format!("{second} read {} from {key}, which {first} wrote", written(link.from))
+            }
             (kind::RW | kind::RW_PREDICATE, ItemKind::Element(value)) => {
                 format!("{first} did not see {} in {key}, which {second} added", names.show(value))
             }

@@ -107,7 +107,8 @@ impl Graph {
 
     /// What `vertex` comes before, with why.
     pub(crate) fn out(&self, vertex: u32) -> impl Iterator<Item = (u32, u8)> + '_ {
-        let range = self.offsets[vertex as usize] as usize..self.offsets[vertex as usize + 1] as usize;
+        let range =
+            self.offsets[vertex as usize] as usize..self.offsets[vertex as usize + 1] as usize;
         self.targets[range.clone()].iter().copied().zip(self.kinds[range].iter().copied())
     }
 
@@ -259,7 +260,8 @@ pub(crate) fn real_time(observations: &Observations, junctions: u32, emit: Emit<
     }
     let mut ended = 0;
     for transaction in 0..observations.len() as u32 {
-        while ends.get(ended).is_some_and(|end| end.0 < observations.invoked[transaction as usize]) {
+        while ends.get(ended).is_some_and(|end| end.0 < observations.invoked[transaction as usize])
+        {
             ended += 1;
         }
         if ended > 0 {

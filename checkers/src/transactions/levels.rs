@@ -92,7 +92,7 @@ impl<'a> Levels<'a> {
     /// Judges these models and what they imply.
     pub(crate) fn judge(&mut self, wanted: &BTreeSet<Model>) -> Judged {
         let mut judged = Judged::default();
-        for (phenomenon, _) in &self.observations.oddities.counts {
+        for phenomenon in self.observations.oddities.counts.keys() {
             judged.invalid(Model::Isolation(phenomenon.rules_out(), Order::Free));
         }
         for model in self.sequence(wanted) {
@@ -140,7 +140,9 @@ impl<'a> Levels<'a> {
     /// Decides one level.
     pub(crate) fn decide(&mut self, level: Isolation, order: Order) -> Decision {
         if (self.context.out_of_time)() {
-            return Decision::Unknown("the time was up; allow more, or check a weaker model".into());
+            return Decision::Unknown(
+                "the time was up; allow more, or check a weaker model".into(),
+            );
         }
         let decision = match level {
             Isolation::ReadUncommitted | Isolation::ReadCommitted => self.by_relation(level, order),
@@ -204,18 +206,24 @@ impl<'a> Levels<'a> {
                 }
             },
         };
-        self.with(level, order, added)
+        self.with(level, order, &added)
     }
 
     /// Whether there is an order with what was added.
-    fn with(&mut self, level: Isolation, order: Order, added: Added) -> Decision {
+    fn with(&mut self, level: Isolation, order: Order, added: &Added) -> Decision {
         if let Some(missed) = added.missed {
             let cycle = vec![
                 Link { from: missed.reader, to: missed.from, kind: kind::RW },
                 Link { from: missed.from, to: missed.reader, kind: kind::FORCED },
             ];
             let forced = vec![missed];
-            return Decision::Invalid(Some(Proof { level, order, cycle, forced, cases: Vec::new() }));
+            return Decision::Invalid(Some(Proof {
+                level,
+                order,
+                cycle,
+                forced,
+                cases: Vec::new(),
+            }));
         }
         let relation = Relation::of(Isolation::ReadCommitted).expect("a level of cycles");
         let graph = self.graph(order).with_forced(&added.forced);
@@ -253,7 +261,9 @@ fn has_single_anti_dependency(graph: &Graph) -> bool {
     let mut anti = Vec::new();
     for from in 0..graph.transactions {
         let edges = graph.out(from).filter(|(_, kind)| kind & kind::ANY_RW != 0);
-        anti.extend(edges.filter(|(to, _)| components.together(from, *to)).map(|(to, _)| (to, from)));
+        anti.extend(
+            edges.filter(|(to, _)| components.together(from, *to)).map(|(to, _)| (to, from)),
+        );
     }
     anti.sort_unstable();
     let mut heads: Vec<u32> = anti.iter().map(|(head, _)| *head).collect();

@@ -123,10 +123,14 @@ impl Checker for Transactions {
 
 fn measures(history: &History, observations: &Observations) -> BTreeMap<String, u64> {
     let failed = history.iter().filter(|it| it.outcome == Outcome::Fail).count();
-    BTreeMap::from([
-        ("transactions".to_owned(), observations.len() as u64),
-        ("failed_transactions".to_owned(), failed as u64),
-    ])
+    let counts = observations.oddities.counts.iter().map(|(phenomenon, count)| {
+        let name = AnomalyKind::Isolation(*phenomenon, Order::Free).name();
+        (format!("{}_anomalies", name.replace('-', "_").to_lowercase()), *count)
+    });
+    let mut measures: BTreeMap<String, u64> = counts.collect();
+    measures.insert("transactions".to_owned(), observations.len() as u64);
+    measures.insert("failed_transactions".to_owned(), failed as u64);
+    measures
 }
 
 /// All anomalies: what no order explains, and a short cycle of each kind.
@@ -184,11 +188,7 @@ fn weaker(order: Order) -> Order {
 }
 
 /// A shortest cycle that violates each of these levels.
-fn cycles(
-    graph: &Graph,
-    levels: &[Isolation],
-    steps: &mut Steps,
-) -> Vec<(Isolation, Vec<Link>)> {
+fn cycles(graph: &Graph, levels: &[Isolation], steps: &mut Steps) -> Vec<(Isolation, Vec<Link>)> {
     if levels.is_empty() {
         return Vec::new();
     }

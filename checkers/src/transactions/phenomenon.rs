@@ -62,8 +62,8 @@ fn phenomenon(observations: &Observations, cycle: &[Link]) -> Phenomenon {
     let anti = cycle.iter().filter(|link| is_anti(link)).count();
     let of_predicates = cycle.iter().any(|link| link.kind == kind::RW_PREDICATE);
     let item = |phenomenon, of_predicate| if of_predicates { of_predicate } else { phenomenon };
-    let adjacent = (0..cycle.len())
-        .any(|at| is_anti(&cycle[at]) && is_anti(&cycle[(at + 1) % cycle.len()]));
+    let adjacent =
+        (0..cycle.len()).any(|at| is_anti(&cycle[at]) && is_anti(&cycle[(at + 1) % cycle.len()]));
     let kinds: Vec<u8> = cycle.iter().map(|link| link.kind).collect();
     let begin = kinds.iter().position(|it| it & kind::ANY_RW != 0).unwrap_or(0);
     let turned: Vec<Link> = (0..cycle.len()).map(|at| cycle[(begin + at) % cycle.len()]).collect();
@@ -80,9 +80,7 @@ fn phenomenon(observations: &Observations, cycle: &[Link]) -> Phenomenon {
             true => Phenomenon::LostUpdate,
             false => Phenomenon::WriteSkew,
         },
-        (2, [_, first, _, second])
-            if !adjacent && first.kind & second.kind & kind::ANY_WR != 0 =>
-        {
+        (2, [_, first, _, second]) if !adjacent && first.kind & second.kind & kind::ANY_WR != 0 => {
             Phenomenon::LongFork
         }
         (_, _) if !adjacent => item(Phenomenon::GNonadjacentItem, Phenomenon::GNonadjacent),
@@ -99,8 +97,7 @@ fn same_item(observations: &Observations, one: Link, other: Link) -> bool {
 fn skew(observations: &Observations, rw: Link, wr: Link) -> Phenomenon {
     let reads = observations.reads.of(rw.from);
     let missed = item_of(observations, rw);
-    let last_missing =
-        reads.iter().rposition(|it| Some(it.item) == missed && it.writer != wr.from);
+    let last_missing = reads.iter().rposition(|it| Some(it.item) == missed && it.writer != wr.from);
     let first_seeing = reads.iter().position(|it| it.writer == wr.from);
     match last_missing < first_seeing {
         true => Phenomenon::ReadSkew,

@@ -68,12 +68,17 @@ pub(crate) fn monotonic_atomic_view(observations: &Observations) -> Added {
         later.extend(reads.iter().enumerate().map(|(place, read)| (read.item, place)));
         later.sort_unstable();
         for (place, visible) in first_of_each_writer(reads) {
-            common(observations.writes.of(visible), &later, |it| it.0, |(item, at)| {
-                let writer = reads[at].writer;
-                if at > place && writer != visible {
-                    added.push(Forced { from: visible, to: writer, reader, item });
-                }
-            });
+            common(
+                observations.writes.of(visible),
+                &later,
+                |it| it.0,
+                |(item, at)| {
+                    let writer = reads[at].writer;
+                    if at > place && writer != visible {
+                        added.push(Forced { from: visible, to: writer, reader, item });
+                    }
+                },
+            );
         }
     }
     added.tidy();
@@ -90,11 +95,16 @@ pub(crate) fn read_atomic(observations: &Observations, order: Order) -> Added {
         by_item.extend(reads.iter().map(|read| (read.item, read.writer)));
         by_item.sort_unstable();
         for (_, visible) in first_of_each_writer(reads) {
-            common(observations.writes.of(visible), &by_item, |it| it.0, |(item, writer)| {
-                if writer != visible {
-                    added.push(Forced { from: visible, to: writer, reader, item });
-                }
-            });
+            common(
+                observations.writes.of(visible),
+                &by_item,
+                |it| it.0,
+                |(item, writer)| {
+                    if writer != visible {
+                        added.push(Forced { from: visible, to: writer, reader, item });
+                    }
+                },
+            );
         }
     }
     match order {
@@ -133,9 +143,8 @@ fn ended_before(observations: &Observations, added: &mut Added) {
         let begin = observations.invoked[reader as usize];
         for read in observations.reads.of(reader) {
             let all = writers.of(read.item);
-            let ended = |by: u32| {
-                all.partition_point(|it| observations.completed[*it as usize] < by)
-            };
+            let ended =
+                |by: u32| all.partition_point(|it| observations.completed[*it as usize] < by);
             // What had ended before what was read began came before it anyhow.
             let first = match read.writer {
                 INITIAL => 0,
@@ -145,7 +154,8 @@ fn ended_before(observations: &Observations, added: &mut Added) {
             let others = between.iter().filter(|it| **it != read.writer);
             let forced =
                 |from: &u32| Forced { from: *from, to: read.writer, reader, item: read.item };
-            let newer = |it: &&u32| read.writer != INITIAL && observations.precedes(read.writer, **it);
+            let newer =
+                |it: &&u32| read.writer != INITIAL && observations.precedes(read.writer, **it);
             // One that is certainly newer is contradiction enough.
             match others.clone().find(newer) {
                 Some(newer) => added.push(forced(newer)),
@@ -159,9 +169,8 @@ fn ended_before(observations: &Observations, added: &mut Added) {
 fn first_of_each_writer(
     reads: &[super::observations::Read],
 ) -> impl Iterator<Item = (usize, u32)> + '_ {
-    let seen_before = |place: usize| {
-        reads[..place].iter().any(|before| before.writer == reads[place].writer)
-    };
+    let seen_before =
+        |place: usize| reads[..place].iter().any(|before| before.writer == reads[place].writer);
     (0..reads.len())
         .filter(move |place| reads[*place].writer != INITIAL && !seen_before(*place))
         .map(|place| (place, reads[place].writer))

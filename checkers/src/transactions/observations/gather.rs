@@ -58,9 +58,12 @@ pub(super) fn gather(history: &History) -> Observations {
             read.writer = numbers[read.writer as usize];
         }
     }
-    let number = |operation: OperationId| Some(numbers[operation.0 as usize]).filter(|it| *it != NOT_COMMITTED);
+    let number = |operation: OperationId| {
+        Some(numbers[operation.0 as usize]).filter(|it| *it != NOT_COMMITTED)
+    };
     for choice in &reader.choices {
-        let writers = choice.writers.iter().filter(|it| may_have_happened(history.get(**it).outcome));
+        let writers =
+            choice.writers.iter().filter(|it| may_have_happened(history.get(**it).outcome));
         // One of unknown outcome may have happened because of this read alone; then it is committed
         // if it is chosen, and has a number already, since the reader marked it.
         let writers: Vec<u32> = writers.filter_map(|it| number(*it)).collect();

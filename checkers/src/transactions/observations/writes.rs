@@ -41,8 +41,7 @@ impl Writes {
         for item in 0..items.all.len() {
             offsets[item + 1] += offsets[item];
         }
-        let nothing =
-            Write { value: 0, operation: OperationId(u32::MAX), is_intermediate: false };
+        let nothing = Write { value: 0, operation: OperationId(u32::MAX), is_intermediate: false };
         let mut all = vec![nothing; offsets[items.all.len()] as usize];
         let mut next = offsets.clone();
         // The last operation that was seen to write an item; backwards, so that is its last write.
@@ -52,11 +51,8 @@ impl Writes {
                 let Some((item, value)) = written(items, micro_op) else { continue };
                 let seen = std::mem::replace(&mut last[item as usize], operation.id);
                 let place = &mut next[item as usize];
-                all[*place as usize] = Write {
-                    value,
-                    operation: operation.id,
-                    is_intermediate: seen == operation.id,
-                };
+                all[*place as usize] =
+                    Write { value, operation: operation.id, is_intermediate: seen == operation.id };
                 *place += 1;
             }
         }
@@ -96,8 +92,7 @@ pub(super) enum Source<'a> {
 impl Writes {
     pub(super) fn source(&self, history: &History, item: u32, value: Value) -> Source<'_> {
         let writes = self.of_value(item, value);
-        let happened =
-            |write: &&Write| history.get(write.operation).outcome != Outcome::Fail;
+        let happened = |write: &&Write| history.get(write.operation).outcome != Outcome::Fail;
         match writes {
             [] => Source::Nowhere,
             [only] if happened(&only) => Source::One(*only),

@@ -1,7 +1,7 @@
 //! What follows from what is known of a polygraph, and what is tried beyond.
 
-use std::collections::BinaryHeap;
 use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 use super::Case;
 use super::closure::Closure;
@@ -312,16 +312,16 @@ impl<'a> Saturation<'a> {
         }
         let exit = self.shape.anti_exit(reader);
         let mut after = self.after[version.slot as usize].iter();
-        let by = after.find(|by| {
-            **by != reader && self.closure.leads(self.shape.entry(**by), exit)
-        })?;
+        let by =
+            after.find(|by| **by != reader && self.closure.leads(self.shape.entry(**by), exit))?;
         way(self.shape.entry(*by), exit, Link { from: reader, to: *by, kind: self.anti_kind(item) })
     }
 
     fn choose(&mut self, index: usize, version: Version, way: Option<Way>) {
         self.open_choices -= 1;
         self.choice_order.swap(index, self.open_choices);
-        let Candidates { reader, item, .. } = self.choices[self.choice_order[self.open_choices] as usize];
+        let Candidates { reader, item, .. } =
+            self.choices[self.choice_order[self.open_choices] as usize];
         let because = self.because(way);
         let from = self.shape.entry(version.writer);
         self.add(from, self.shape.entry(reader), kind::WR, because);
@@ -382,11 +382,7 @@ impl<'a> Saturation<'a> {
     pub(super) fn take(&mut self, step: Step) {
         match step {
             Step::Order(pair) => {
-                let same = |it: &Pair| {
-                    it.item == pair.item
-                        && (it.one, it.other) == (pair.one, pair.other)
-                        || (it.one, it.other) == (pair.other, pair.one) && it.item == pair.item
-                };
+                let same = |it: &Pair| *it == pair || *it == pair.reversed();
                 let index = self.pairs[..self.open_pairs].iter().position(same);
                 self.settle(index.expect("an open pair"), pair, None);
             }
@@ -447,7 +443,8 @@ impl<'a> Saturation<'a> {
         }
         while self.open_pairs > 0 {
             let pair = self.pairs[self.open_pairs - 1];
-            let is_along = place(self.shape, pair.one.writer) < place(self.shape, pair.other.writer);
+            let is_along =
+                place(self.shape, pair.one.writer) < place(self.shape, pair.other.writer);
             let pair = if is_along { pair } else { pair.reversed() };
             self.settle(self.open_pairs - 1, pair, None);
         }
@@ -630,9 +627,11 @@ impl<'a> Saturation<'a> {
     fn shortest_cycle(&self, used: &mut Vec<u32>) -> Vec<Link> {
         const TRIED_MAX: usize = 64;
         let mut best: Option<(Vec<Link>, Vec<u32>)> = None;
-        let all = self.added.iter().enumerate().flat_map(|(from, added)| {
-            added.iter().map(move |it| (from as u32, it))
-        });
+        let all = self
+            .added
+            .iter()
+            .enumerate()
+            .flat_map(|(from, added)| added.iter().map(move |it| (from as u32, it)));
         let mut all: Vec<_> = all.collect();
         all.sort_by_key(|(_, it)| Reverse(it.number));
         for (from, added) in all.into_iter().take(TRIED_MAX) {
@@ -658,8 +657,7 @@ impl<'a> Saturation<'a> {
 /// All anti-dependencies of a graph.
 fn anti_dependencies(graph: &Graph) -> Vec<Link> {
     let transactions = 0..graph.transactions;
-    let all = transactions.flat_map(|from| {
-        graph.out(from).map(move |(to, kind)| Link { from, to, kind })
-    });
+    let all = transactions
+        .flat_map(|from| graph.out(from).map(move |(to, kind)| Link { from, to, kind }));
     all.filter(|link| link.kind & kind::ANY_RW != 0).collect()
 }

@@ -57,11 +57,8 @@ impl Definition {
             longest: BTreeMap::new(),
         };
         let mut observed = BTreeSet::new();
-        for reader in 0..all.len() {
-            if all[reader].outcome == Outcome::Ok {
-                it.read(reader, &mut observed);
-            }
-        }
+        let happened = all.iter().enumerate().filter(|(_, it)| it.outcome == Outcome::Ok);
+        happened.for_each(|(reader, _)| it.read(reader, &mut observed));
         it.committed = (0..all.len())
             .filter(|at| {
                 all[*at].outcome == Outcome::Ok
@@ -319,9 +316,8 @@ impl Definition {
                     }
                     // Whether it comes before one that is visible to the reader at once.
                     let prefix = || {
-                        co.iter().any(|it| {
-                            (*it == other || before(other, *it)) && step(*it, reader)
-                        })
+                        co.iter()
+                            .any(|it| (*it == other || before(other, *it)) && step(*it, reader))
                     };
                     let visible = match level {
                         Isolation::ReadUncommitted | Isolation::ReadCommitted => false,
@@ -370,8 +366,8 @@ impl Definition {
     fn each_versions(
         &self,
         items: &[Item],
-        versions: &mut Vec<(Item, Vec<usize>)>,
-        each: &mut dyn FnMut(&[(Item, Vec<usize>)]),
+        versions: &mut Vec<Versions>,
+        each: &mut dyn FnMut(&[Versions]),
     ) {
         let Some(&item) = items.get(versions.len()) else { return each(versions) };
         let writers: Vec<usize> =
@@ -385,12 +381,7 @@ impl Definition {
         });
     }
 
-    fn is_parallel_with(
-        &self,
-        order: Order,
-        from: &Assignment,
-        versions: &[(Item, Vec<usize>)],
-    ) -> bool {
+    fn is_parallel_with(&self, order: Order, from: &Assignment, versions: &[Versions]) -> bool {
         let reads_from =
             |reader: usize, writer: usize| from[reader].iter().any(|it| it.1 == Some(writer));
         let overwrites = |one: usize, other: usize| {
@@ -425,6 +416,10 @@ impl Definition {
     }
 }
 
+/// The writers of an item in an order.
+type Versions = (Item, Vec<usize>);
+
+/// What each transaction read of whom, and where.
 type Assignment = Vec<Vec<(Item, Option<usize>, usize)>>;
 
 fn closure(all: &[usize], step: &dyn Fn(usize, usize) -> bool) -> BTreeSet<(usize, usize)> {

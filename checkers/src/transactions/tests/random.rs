@@ -9,7 +9,7 @@ use rand_pcg::Pcg64;
 use super::definition::Definition;
 use super::small::{Small, history};
 use crate::transactions::Transactions;
-use crate::{Checker as _, Context, Isolation, Judgement, Model, Order};
+use crate::{Checker as _, Context, Isolation, Judgement, Model};
 
 /// What histories are made of.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +46,8 @@ fn generate(rng: &mut Pcg64, recipe: Recipe) -> Vec<Small> {
             _ => Outcome::Ok,
         };
         let late = states.len() - 1;
-        let base = late - rng.random_range(0..3_usize).min(late) * usize::from(rng.random_bool(0.4));
+        let base =
+            late - rng.random_range(0..3_usize).min(late) * usize::from(rng.random_bool(0.4));
         let mut written = states[base].clone();
         let mut micro_ops = Vec::new();
         for _ in 0..rng.random_range(1..=recipe.length) {
@@ -91,7 +92,8 @@ fn generate(rng: &mut Pcg64, recipe: Recipe) -> Vec<Small> {
         }
         if outcome != Outcome::Fail || rng.random_bool(0.05) {
             // Mostly on top of the last state.
-            let mut after = if rng.random_bool(0.9) { states[late].clone() } else { states[base].clone() };
+            let mut after =
+                if rng.random_bool(0.9) { states[late].clone() } else { states[base].clone() };
             after.apply(&micro_ops);
             states.push(after);
         }
@@ -180,7 +182,12 @@ fn compare(recipe: Recipe, seeds: u64) {
             let shown = verdict.anomalies.iter().any(|it| it.kind.rules_out() == model)
                 || (level == Isolation::RepeatableRead || recipe.repeated)
                     && !verdict.anomalies.is_empty();
-            assert!(shown, "nothing shows {model}, seed {seed} of {recipe:?}\n{}\n{:#?}", history.to_notation(), verdict.anomalies);
+            assert!(
+                shown,
+                "nothing shows {model}, seed {seed} of {recipe:?}\n{}\n{:#?}",
+                history.to_notation(),
+                verdict.anomalies
+            );
         }
     }
     println!("{recipe:?}: {unknown} unknown");

@@ -1,6 +1,8 @@
 //! Small histories of transactions.
 
-use perjury_history::{Entry, Event, EventKind, History, HistoryBuilder, MicroOp, Outcome, Process};
+use perjury_history::{
+    Entry, Event, EventKind, History, HistoryBuilder, MicroOp, Outcome, Process,
+};
 
 /// A transaction, with its place in the record.
 #[derive(Clone, Debug)]
