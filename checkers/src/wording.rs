@@ -52,6 +52,7 @@ pub(crate) fn mutation(names: &Names, micro_op: &MicroOp) -> String {
         MicroOp::Append { value, .. } => format!("append of {}", show(value)),
         MicroOp::Enqueue { value, .. } => format!("enqueue of {}", show(value)),
         MicroOp::Push { value, .. } => format!("push of {}", show(value)),
+        MicroOp::Transfer { to, amount, .. } => format!("transfer of {amount} to {}", show(to)),
         MicroOp::Read { .. }
         | MicroOp::Inspect { .. }
         | MicroOp::ReadSet { .. }
@@ -82,8 +83,8 @@ pub(crate) fn mutation_of(names: &Names, operation: &Operation<'_>, value: Value
 pub(crate) fn answered(names: &Names, micro_op: &MicroOp) -> String {
     let key = names.show(micro_op.key());
     let mut line = format!("{} {key}", micro_op.function());
-    if let MicroOp::Cas { old, .. } = *micro_op {
-        line += &format!(" {}", names.show(old));
+    if let MicroOp::Cas { old: other, .. } | MicroOp::Transfer { to: other, .. } = *micro_op {
+        line += &format!(" {}", names.show(other));
     }
     if let Some(argument) = micro_op.argument() {
         line += &format!(" {}", names.show(argument));
@@ -167,6 +168,9 @@ pub(crate) fn event(history: &History, operation: &Operation<'_>) -> String {
                 MicroOp::Push { value, .. } => format!("{process} pushed {} on {key}", show(value)),
                 MicroOp::Increment { delta, .. } => {
                     format!("{process} incremented {key} by {delta}")
+                }
+                MicroOp::Transfer { to, amount, .. } => {
+                    format!("{process} transferred {amount} from {key} to key {}", show(to))
                 }
                 MicroOp::Lock { .. } => format!("{process} locked {key}"),
                 MicroOp::Unlock { .. } => format!("{process} unlocked {key}"),

@@ -170,6 +170,16 @@ pub enum MicroOp {
         /// The id.
         result: Option<Value>,
     },
+    /// Takes an amount out of one account and puts it into another; fails if the first holds less.
+    /// Accounts are registers.
+    Transfer {
+        /// The account that it is taken from.
+        from: Key,
+        /// The account that it is put into.
+        to: Key,
+        /// How much.
+        amount: Value,
+    },
 }
 
 /// What a micro-operation brought back.
@@ -241,7 +251,7 @@ impl MicroOp {
         MicroOp::Generate { key, result: None }
     }
 
-    /// The object that it touches.
+    /// The object that it touches; of a transfer the account that it takes from.
     pub fn key(&self) -> Key {
         match *self {
             MicroOp::Read { key, .. }
@@ -264,7 +274,8 @@ impl MicroOp {
             | MicroOp::Pop { key, .. }
             | MicroOp::Lock { key }
             | MicroOp::Unlock { key }
-            | MicroOp::Generate { key, .. } => key,
+            | MicroOp::Generate { key, .. }
+            | MicroOp::Transfer { from: key, .. } => key,
         }
     }
 
@@ -292,6 +303,7 @@ impl MicroOp {
             MicroOp::Lock { .. } => "lock",
             MicroOp::Unlock { .. } => "unlock",
             MicroOp::Generate { .. } => "generate",
+            MicroOp::Transfer { .. } => "transfer",
         }
     }
 
@@ -312,7 +324,8 @@ impl MicroOp {
             | MicroOp::Pop { .. }
             | MicroOp::Lock { .. }
             | MicroOp::Unlock { .. }
-            | MicroOp::Generate { .. } => true,
+            | MicroOp::Generate { .. }
+            | MicroOp::Transfer { .. } => true,
             MicroOp::Read { .. }
             | MicroOp::Inspect { .. }
             | MicroOp::ReadSet { .. }
@@ -331,8 +344,9 @@ impl MicroOp {
         }
     }
 
-    /// What it brings along beside the key: the value that is written or added, the increment, or
-    /// the token that is given back. What a compare-and-set compares with is not among it.
+    /// What it brings along beside the key: the value that is written or added, the increment,
+    /// the token that is given back, or the amount. What a compare-and-set compares with is not
+    /// among it, nor where a transfer goes.
     pub fn argument(&self) -> Option<Value> {
         match *self {
             MicroOp::Write { value, .. }
@@ -342,7 +356,8 @@ impl MicroOp {
             | MicroOp::Release { token: value, .. }
             | MicroOp::Append { value, .. }
             | MicroOp::Enqueue { value, .. }
-            | MicroOp::Push { value, .. } => Some(value),
+            | MicroOp::Push { value, .. }
+            | MicroOp::Transfer { amount: value, .. } => Some(value),
             MicroOp::Read { .. }
             | MicroOp::Inspect { .. }
             | MicroOp::ReadSet { .. }
@@ -383,7 +398,8 @@ impl MicroOp {
             | MicroOp::Enqueue { .. }
             | MicroOp::Push { .. }
             | MicroOp::Lock { .. }
-            | MicroOp::Unlock { .. } => None,
+            | MicroOp::Unlock { .. }
+            | MicroOp::Transfer { .. } => None,
         }
     }
 
@@ -411,7 +427,8 @@ impl MicroOp {
             | MicroOp::Enqueue { .. }
             | MicroOp::Push { .. }
             | MicroOp::Lock { .. }
-            | MicroOp::Unlock { .. } => self.clone(),
+            | MicroOp::Unlock { .. }
+            | MicroOp::Transfer { .. } => self.clone(),
         }
     }
 }
@@ -419,8 +436,8 @@ impl MicroOp {
 impl fmt::Display for MicroOp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.function(), self.key())?;
-        if let MicroOp::Cas { old, .. } = self {
-            write!(f, " {old}")?;
+        if let MicroOp::Cas { old: other, .. } | MicroOp::Transfer { to: other, .. } = self {
+            write!(f, " {other}")?;
         }
         if let Some(argument) = self.argument() {
             write!(f, " {argument}")?;
@@ -457,6 +474,12 @@ fn sequence(
 mod tests {
     use super::*;
 
+    /// Histories hold millions of them.
+    #[test]
+    fn takes_32_bytes() {
+        assert_eq!(size_of::<MicroOp>(), 32);
+    }
+
     #[test]
     fn reads_as_a_line() {
         let set = |elements: &[Value]| Some(Elements::from(elements));
@@ -486,6 +509,7 @@ mod tests {
             (MicroOp::Lock { key: 3 }, "lock 3"),
             (MicroOp::Unlock { key: 3 }, "unlock 3"),
             (MicroOp::Generate { key: 3, result: Some(9) }, "generate 3 -> 9"),
+            (MicroOp::Transfer { from: 3, to: 4, amount: 9 }, "transfer 3 4 9"),
         ];
         for (micro_op, expected) in cases {
             assert_eq!(micro_op.to_string(), expected);

@@ -12,7 +12,8 @@
 //! `r(key)=value`, `cas(key,old,new)`, `i(key)=value` (inspect); of sets `add(key,element)`,
 //! `rs(key)={1,2}` (read-set), `is(key)={1,2}` (inspect-set); of counters `inc(key,delta)`,
 //! `rc(key)=5` (read-counter), `ic(key)=5` (inspect-counter); of locks `acq(key)=token` and
-//! `rel(key,token)`. A transaction of several is `w(x,1);r(y)=2`. A key is a letter or a number
+//! `rel(key,token)`; of accounts `move(from,to,amount)`. A transaction of several is
+//! `w(x,1);r(y)=2`. A key is a letter or a number
 //! (`a` is 0, `x` is 23); a value is a number or `nil`; an unanswered read has no `=`.
 //! Where an end and a beginning share a column, the two overlap. A line's name is its process.
 //! A column is a millisecond. Every test of the workspace that needs a history writes it so.
@@ -182,6 +183,9 @@ fn operation_text(operation: &Operation<'_>) -> String {
             MicroOp::Lock { .. } => write!(text, "lock({key})"),
             MicroOp::Unlock { .. } => write!(text, "unlock({key})"),
             MicroOp::Generate { result, .. } => write!(text, "gen({key}){}", answer(*result)),
+            MicroOp::Transfer { to, amount, .. } => {
+                write!(text, "move({key},{},{amount})", key_name(*to))
+            }
         };
     }
     if let Some(node) = operation.served_by {
@@ -303,9 +307,13 @@ fn parse_micro_op(cursor: &mut Cursor<'_>) -> Result<MicroOp, Problem> {
             MicroOp::Unlock { key }
         }
         "gen" => MicroOp::Generate { key, result: cursor.answer(Cursor::number)? },
+        "move" => {
+            cursor.expect(b',')?;
+            MicroOp::Transfer { from: key, to: cursor.key()?, amount: cursor.last_argument()? }
+        }
         other => {
             let known = "r w cas i add rs is inc rc ic acq rel app rl enq deq push pop lock \
-                         unlock gen";
+                         unlock gen move";
             return Err((begin, format!("expected one of `{known}`, found `{other}`")));
         }
     })
@@ -489,7 +497,7 @@ mod tests {
         assert_eq!(problem("\np0: w(x)"), "line 2, column 8: expected `,`, found `)`");
         assert_eq!(
             problem("p0: q(x)"),
-            "line 1, column 5: expected one of `r w cas i add rs is inc rc ic acq rel app rl enq deq push pop lock unlock gen`, found `q`"
+            "line 1, column 5: expected one of `r w cas i add rs is inc rc ic acq rel app rl enq deq push pop lock unlock gen move`, found `q`"
         );
         assert_eq!(problem("p0: r(x)=y"), "line 1, column 10: expected a number, found ``");
         assert_eq!(problem("p0: rs(x)={1;"), "line 1, column 13: expected `}`, found `;`");
@@ -537,16 +545,17 @@ mod tests {
             p5:     acq(l)=7@n1#1.4--      rel(l,7)---  acq(l)!   rel(l,7)?
             p6: app(l,-1)  rl(l)={2,1,2}  enq(q,1)-  deq(q)=nil  deq(q)=1   lock(m)--   unlock(m)?
             p7:   push(s,4)    pop(s)=4-  pop(s)=nil   gen(g)=7   gen(g)?
+            p8:     move(x,y,5)--  move(x,7,-5)!
         ";
         let history = History::parse_notation(drawing).expect("a good drawing");
-        assert_eq!(history.len(), 30);
+        assert_eq!(history.len(), 32);
         let redrawn = History::parse_notation(&history.to_notation()).expect("our own drawing");
         assert_eq!(essence(&redrawn), essence(&history), "{}", history.to_notation());
     }
     proptest::proptest! {
         #[test]
         fn every_drawing_can_be_read_back(
-            steps in proptest::collection::vec((0..4_u32, 0..4_i64, -2..3_i64, 0..8_u8), 0..40)
+            steps in proptest::collection::vec((0..4_u32, 0..4_i64, -2..3_i64, 0..9_u8), 0..40)
         ) {
             let mut builder = HistoryBuilder::new();
             let mut open = std::collections::BTreeMap::new();
@@ -559,6 +568,7 @@ mod tests {
                     4 => vec![MicroOp::acquire(key), MicroOp::Release { key, token: value }],
                     5 => vec![MicroOp::Enqueue { key, value }, MicroOp::Lock { key }],
                     6 => vec![MicroOp::Push { key, value }, MicroOp::generate(key)],
+                    7 => vec![MicroOp::Transfer { from: key, to: key * 40, amount: value }],
                     _ => vec![MicroOp::Cas { key, old: 0, new: value }, MicroOp::inspect(key * 40)],
                 };
                 let process = Process(process * 1_000);

@@ -150,11 +150,14 @@ fn any_micro_op(function: usize) -> BoxedStrategy<MicroOp> {
         19 => (key(), prop::option::weighted(0.8, any_value()))
             .prop_map(|(key, result)| MicroOp::Generate { key, result })
             .boxed(),
+        20 => (key(), key(), any::<i64>())
+            .prop_map(|(from, to, amount)| MicroOp::Transfer { from, to, amount })
+            .boxed(),
         _ => (key(), result()).prop_map(|(key, result)| MicroOp::Inspect { key, result }).boxed(),
     }
 }
 
-const FUNCTIONS: usize = 21;
+const FUNCTIONS: usize = 22;
 
 /// Functions of one family, so that its words are written, or all of them.
 fn any_functions() -> impl Strategy<Value = Vec<usize>> {
@@ -288,6 +291,10 @@ fn each_value(micro_op: &mut MicroOp, mut visit: impl FnMut(Part, &mut Value)) {
             if let Some(value) = result {
                 visit(Value, value);
             }
+        }
+        MicroOp::Transfer { from, to, .. } => {
+            visit(Key, from);
+            visit(Key, to);
         }
         MicroOp::Increment { key, .. }
         | MicroOp::ReadCounter { key, .. }

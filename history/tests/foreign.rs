@@ -146,8 +146,16 @@ fn words_are_understood_by_what_the_history_is_about() {
         ),
         (
             Object::Accounts,
-            &[("read", "nil", "{1 10, 0 20}"), ("read", "nil", "{0 15 1 15}")],
-            &["p0 read 0 -> 20; read 1 -> 10", "p0 read 0 -> 15; read 1 -> 15"],
+            &[
+                ("read", "nil", "{1 10, 0 20}"),
+                ("transfer", "{:from 0, :to 1, :amount 5}", "{:amount 5 :from 0 :to 1}"),
+                ("read", "nil", "{0 15 1 15}"),
+            ],
+            &[
+                "p0 read 0 -> 20; read 1 -> 10",
+                "p0 transfer 0 1 5",
+                "p0 read 0 -> 15; read 1 -> 15",
+            ],
         ),
         (
             Object::Accounts,
@@ -155,7 +163,7 @@ fn words_are_understood_by_what_the_history_is_about() {
                 ("transfer", "{:from 0, :to :b, :amount 5}", "{:from 0 :to :b :amount 5}"),
                 ("read", "nil", "{0 15 :b 15}"),
             ],
-            &["p0 increment 0 -5; increment :b 5", "p0 read 0 -> 15; read :b -> 15"],
+            &["p0 transfer 0 :b 5", "p0 read 0 -> 15; read :b -> 15"],
         ),
     ];
     for (object, operations, expected) in cases {
@@ -412,6 +420,9 @@ fn what_is_malformed_is_refused_with_its_place() {
     refused(&invoke.replace(":value 1", ""), 1, "expected a value, found none");
     refused(&invoke.replace(":value 1", ":value nil"), 1, "expected a value, found nil");
     refused(&invoke.replace(":write", ":cas"), 1, "expected a compare-and-set like [1 2]");
+    refused(&invoke.replace(":write", ":transfer"), 1, "expected a transfer like {:from 1");
+    let short = invoke.replace(":write", ":transfer").replace(":value 1", ":value {:from 1 :to 2}");
+    refused(&short, 1, "expected a transfer like {:from 1");
     refused(&invoke.replace(":write", ":txn"), 1, "expected a transaction like");
     refused(&invoke.replace(":write", ":drain"), 1, "found `drain`");
     refused(&invoke.replace(":f :write", ""), 1, "expected an operation with a function");

@@ -81,6 +81,7 @@ fn other_functions() -> Vec<Entry> {
         MicroOp::Lock { key: 7 },
         MicroOp::Unlock { key: 7 },
         MicroOp::Generate { key: 8, result: Some(77) },
+        MicroOp::Transfer { from: 9, to: 10, amount: -3 },
     ];
     let steps = answers.into_iter().zip(1..).flat_map(|(answer, step)| {
         let time_ns = step * BATCH_NS / 3;
@@ -155,6 +156,11 @@ fn any_micro_op() -> impl Strategy<Value = MicroOp> {
         number().prop_map(|key| MicroOp::Lock { key }),
         number().prop_map(|key| MicroOp::Unlock { key }),
         (number(), maybe()).prop_map(|(key, result)| MicroOp::Generate { key, result }),
+        (number(), number(), number()).prop_map(|(from, to, amount)| MicroOp::Transfer {
+            from,
+            to,
+            amount
+        }),
     ]
 }
 

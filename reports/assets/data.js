@@ -7,7 +7,7 @@ function readData() {
   const invoked = new Float64Array(count), completed = new Float64Array(count), ids = new Uint32Array(count);
   const first = new Uint32Array(count + 1), old = new Map();
   let time = 0, id = 0, nextOld = 0;
-  const cas = columns.functions.indexOf("cas");
+  const two = ["cas", "transfer"].map((name) => columns.functions.indexOf(name));
   for (let i = 0; i < count; i++) {
     time += columns.invoked[i];
     invoked[i] = time;
@@ -16,7 +16,7 @@ function readData() {
     ids[i] = id;
     first[i + 1] = first[i] + (columns.size ? columns.size[i] : 1);
   }
-  columns.function.forEach((name, at) => { if (name === cas) old.set(at, columns.old[nextOld++]); });
+  columns.function.forEach((name, at) => { if (two.includes(name)) old.set(at, columns.old[nextOld++]); });
   return { ...data, columns, count, invoked, completed, ids, first, old };
 }
 
@@ -47,6 +47,7 @@ function labelOf(data, i) {
     const name = columns.functions[columns.function[at]], key = shown(data, columns.key[at]), number = columns.value[at], value = shown(data, number);
     if (name === "write") parts.push(`write ${key} := ${value}`);
     else if (name === "cas") parts.push(`cas ${key}: ${shown(data, old.get(at))} → ${value}`);
+    else if (name === "transfer") parts.push(`transfer ${key} → ${shown(data, old.get(at))}: ${number}`);
     else if (name === "increment") parts.push(`increment ${key}: ${number < 0 ? "" : "+"}${number}`);
     else if (["add", "release", "append", "enqueue", "push"].includes(name)) parts.push(`${name} ${key}: ${value}`);
     else if (columns.outcome[i] !== 0 || name === "lock" || name === "unlock") parts.push(`${name} ${key}`);
@@ -76,7 +77,7 @@ function detailsOf(data, i) {
 const HUES = {
   write: "write", add: "write", increment: "write", acquire: "write", append: "write", enqueue: "write", push: "write", lock: "write",
   read: "read", "read-set": "read", "read-counter": "read", "read-list": "read", dequeue: "read", pop: "read",
-  cas: "cas", release: "cas", unlock: "cas", generate: "cas",
+  cas: "cas", release: "cas", unlock: "cas", generate: "cas", transfer: "cas",
   inspect: "inspect", "inspect-set": "inspect", "inspect-counter": "inspect",
 };
 const hueOf = (name) => HUES[name] ?? "other";

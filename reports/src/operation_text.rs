@@ -45,6 +45,7 @@ fn micro_op(names: &Names, op: &MicroOp, characters: usize) -> String {
         MicroOp::Cas { old, new, .. } => format!("{plain}: {} → {}", show(*old), show(*new)),
         MicroOp::Increment { delta, .. } => format!("{plain}: {delta:+}"),
         MicroOp::Release { token, .. } => format!("{plain}: {token}"),
+        MicroOp::Transfer { to, amount, .. } => format!("{plain} → {}: {amount}", show(*to)),
         other => match (other.argument(), other.answer()) {
             (Some(argument), _) => format!("{plain}: {}", show(argument)),
             (None, Some(found)) => {
@@ -70,7 +71,7 @@ fn elements(count: usize) -> String {
 pub(crate) struct Payload {
     /// What was brought along, or read: of a set how many elements; `None` where nothing was.
     pub(crate) value: Option<i64>,
-    /// What a compare-and-set compared with.
+    /// What a compare-and-set compared with, or the account that a transfer goes to.
     pub(crate) old: Option<i64>,
 }
 
@@ -83,6 +84,7 @@ pub(crate) fn payload(op: &MicroOp) -> Payload {
     let value = op.argument().or_else(|| op.answer().and_then(found));
     let old = match *op {
         MicroOp::Cas { old, .. } => Some(old),
+        MicroOp::Transfer { to, .. } => Some(to),
         _ => None,
     };
     Payload { value, old }
@@ -105,7 +107,7 @@ pub(crate) fn hue(operation: &Operation<'_>) -> &'static str {
             "write"
         }
         "read" | "read-set" | "read-counter" | "read-list" | "dequeue" | "pop" => "read",
-        "cas" | "release" | "unlock" | "generate" => "cas",
+        "cas" | "release" | "unlock" | "generate" | "transfer" => "cas",
         "inspect" | "inspect-set" | "inspect-counter" => "inspect",
         _ => "other",
     }
@@ -140,7 +142,7 @@ mod tests {
         let history = History::parse_notation(
             "p0: w(3,17)-  r(3)=12-  r(3)=nil-  cas(3,1,2)-!  r(3)--?  i(3)=4@n2 \
                  add(3,17)  rs(3)={1,2}  is(3)={5}  rs(3)? \
-                 inc(3,5)  inc(3,-5)  rc(3)=0  ic(3)!  acq(3)=7  acq(3)!  rel(3,7)",
+                 inc(3,5)  inc(3,-5)  rc(3)=0  ic(3)!  acq(3)=7  acq(3)!  rel(3,7)  move(3,4,5)",
         )
         .expect("a good drawing");
         let shown: Vec<_> = history.iter().map(|it| operation(history.names(), &it)).collect();
@@ -164,6 +166,7 @@ mod tests {
                 "acquire 3 → 7",
                 "acquire 3",
                 "release 3: 7",
+                "transfer 3 → 4: 5",
             ]
         );
     }

@@ -296,6 +296,10 @@ impl MicroOps<'_> {
             "lock" => MicroOp::Lock { key },
             "unlock" => MicroOp::Unlock { key },
             "generate" => MicroOp::Generate { key, result: self.number(index)? },
+            "transfer" => {
+                let to = value(self.expected, index).ok_or_else(|| absent("expected"))?;
+                MicroOp::Transfer { from: key, to, amount: argument()? }
+            }
             other => return Err(Mismatch::new("a function", format!("`{other}`"))),
         })
     }

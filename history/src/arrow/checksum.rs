@@ -101,6 +101,9 @@ impl Checksum {
                 self.words([21, key]);
                 self.numbers(result.as_ref().map(std::slice::from_ref));
             }
+            MicroOp::Transfer { to, amount, .. } => {
+                self.words([22, key, to as u64, amount as u64]);
+            }
         }
     }
 

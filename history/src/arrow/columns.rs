@@ -210,6 +210,7 @@ impl MicroOps {
         self.value.append_option(micro_op.argument());
         self.expected.append_option(match *micro_op {
             MicroOp::Cas { old, .. } => Some(old),
+            MicroOp::Transfer { to, .. } => Some(to),
             _ => None,
         });
         let one;

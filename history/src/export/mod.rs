@@ -216,6 +216,13 @@ impl Writer<'_> {
                 self.value(*new);
                 self.line.close();
             }
+            MicroOp::Transfer { to, amount, .. } => {
+                self.line.open();
+                self.key(*to);
+                self.line.between();
+                self.line.number(amount);
+                self.line.close();
+            }
             MicroOp::Write { value, .. }
             | MicroOp::Add { value, .. }
             | MicroOp::Append { value, .. }

@@ -187,9 +187,6 @@ impl Converter {
         let Some(word) = word(event.function, value) else {
             return Err(unknown(event, event.function));
         };
-        if word == Word::Transfer {
-            return self.transfer(event, tape);
-        }
         let Some(ask) = word.ask(self.object) else {
             let Some(value) = value.filter(|it| it.is_vector()) else {
                 let found = described(value, tape);
@@ -201,6 +198,14 @@ impl Converter {
         };
         if self.object == Object::Accounts && ask == Ask::Read {
             return self.accounts(event, value, answered);
+        }
+        if ask == Ask::Transfer && !value.is_some_and(Form::is_vector) {
+            let transfer = self.transfer(value);
+            let place = value.map_or(event.byte, Form::byte);
+            let transfer =
+                transfer.ok_or_else(|| not_a_transfer(place, &described(value, tape)))?;
+            self.micro_ops.push(transfer);
+            return Ok(());
         }
         let (key, value) = self.key_and_value(event, tape)?;
         let micro_op = self.micro_op(ask, key, value, answered, event.byte)?;
@@ -277,43 +282,39 @@ impl Converter {
             return Err(Problem::new(value.map_or(event.byte, Form::byte), text));
         }
         for index in 0..self.accounts.len() {
-            let key = account_key(&self.accounts[index], self.builder.names());
-            let balance = balances.get(&self.accounts[index]);
+            let account = self.accounts[index].clone();
+            let key = self.account(&account);
+            let balance = balances.get(&account);
             let result = balance.map(|form| self.reading(*form)).transpose()?.flatten();
             self.micro_ops.push(MicroOp::Read { key, result });
         }
         Ok(())
     }
 
-    /// `{:from 1, :to 2, :amount 5}`: one account has so much less, another so much more. What it read
-    /// to know that there was enough is not told.
-    fn transfer<'a>(&mut self, event: &Event<'a>, tape: &Tape<'a>) -> Result<(), Problem> {
-        let value = event.value(tape);
-        let (mut from, mut to, mut amount) = (None, None, None);
-        let mut items = value.filter(|it| it.kind() == Kind::Map).into_iter().flat_map(Form::items);
-        while let (Some(name), Some(told)) = (items.next(), items.next()) {
-            match name.word() {
-                Some("from") => from = Some(told),
-                Some("to") => to = Some(told),
-                Some("amount") => amount = told.integer(),
-                _ => {}
+    fn account(&mut self, account: &Account) -> Key {
+        let names = self.builder.names();
+        match account {
+            Account::Number(number) if Names::is_plain(*number) => *number,
+            Account::Number(number) => names.number(&number.to_string()),
+            Account::Name(name) => names.number(name),
+        }
+    }
+
+    /// `{:from 1, :to 2, :amount 5}`; `None` if it is not like this.
+    fn transfer(&mut self, value: Option<Form<'_, '_>>) -> Option<MicroOp> {
+        let map = value.filter(|it| it.kind() == Kind::Map)?;
+        let mut parts = [None; 3];
+        let mut items = map.items();
+        while let (Some(name), Some(value)) = (items.next(), items.next()) {
+            let part = ["from", "to", "amount"].iter().position(|it| name.word() == Some(*it));
+            if let Some(part) = part {
+                parts[part] = Some(value).filter(|it| !it.is_nil());
             }
         }
-        let accounts = from.zip(to).filter(|(from, to)| !from.is_nil() && !to.is_nil());
-        let amounts = amount.and_then(|amount| Some((amount.checked_neg()?, amount)));
-        let (Some((from, to)), Some((less, more))) = (accounts, amounts) else {
-            let found = described(value, tape);
-            let text = format!(
-                "expected a transfer like {{:from 1, :to 2, :amount 5}}, of a whole number, found \
-                 {found}"
-            );
-            return Err(Problem::new(value.map_or(event.byte, Form::byte), text));
-        };
-        for (account, delta) in [(from, less), (to, more)] {
-            let key = account_key(&Account::of(account), self.builder.names());
-            self.micro_ops.push(MicroOp::Increment { key, delta });
-        }
-        Ok(())
+        let [from, to, amount] = parts;
+        let amount = amount?.integer()?;
+        let [from, to] = [from?, to?].map(|it| self.account(&Account::of(it)));
+        Some(MicroOp::Transfer { from, to, amount })
     }
 
     fn micro_op(
@@ -381,6 +382,16 @@ impl Converter {
             Ask::Generate => {
                 let id = answer.filter(|it| !it.is_nil());
                 MicroOp::Generate { key, result: id.map(|it| self.value(it)).transpose()? }
+            }
+            Ask::Transfer => {
+                let pair = value.filter(|it| it.is_vector() && it.len() == 2);
+                let mut items = pair.into_iter().flat_map(Form::items);
+                let (to, amount) = (items.next(), items.next().and_then(Form::integer));
+                let (Some(to), Some(amount)) = (to, amount) else {
+                    let place = value.map_or(byte, Form::byte);
+                    return Err(not_a_transfer(place, "another value"));
+                };
+                MicroOp::Transfer { from: key, to: self.key(to)?, amount }
             }
         })
     }
@@ -475,13 +486,11 @@ impl Converter {
     }
 }
 
-/// What an account is called here.
-fn account_key(account: &Account, names: &mut Names) -> Key {
-    match account {
-        Account::Number(number) if Names::is_plain(*number) => *number,
-        Account::Number(number) => names.number(&number.to_string()),
-        Account::Name(name) => names.number(name),
-    }
+fn not_a_transfer(byte: usize, found: &str) -> Problem {
+    let text = format!(
+        "expected a transfer like {{:from 1, :to 2, :amount 5}}, of a whole number, found {found}"
+    );
+    Problem::new(byte, text)
 }
 
 /// Whether nothing can be answered to it.
@@ -534,7 +543,7 @@ fn unknown(event: &Event<'_>, function: Option<&str>) -> Problem {
         None => "expected an operation with a function (`f`), found none".to_owned(),
         Some(function) => format!(
             "expected a function of registers, key-value stores, lists, sets, counters, queues, \
-             stacks, locks, ids or transactions of reads and writes, found `{function}`; what it \
+             stacks, locks, ids, accounts or transactions of reads and writes, found `{function}`; what it \
              does cannot be said here: leave such operations out, or write them as transactions"
         ),
     };

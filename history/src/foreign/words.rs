@@ -40,7 +40,7 @@ pub enum Object {
     FencedLock,
     /// Generators of ids.
     Ids,
-    /// Accounts that a read sees all at once, as a map. A transfer is two increments.
+    /// Accounts that a read sees all at once, as a map.
     Accounts,
     /// Several of these: every function is one of [`MicroOp::function`](crate::MicroOp::function).
     Mixed,
@@ -203,7 +203,8 @@ impl Word {
             (Word::Push, _) => Ask::Push,
             (Word::Pop, _) => Ask::Pop,
             (Word::Generate, _) => Ask::Generate,
-            (Word::Transfer | Word::Transaction, _) => return None,
+            (Word::Transfer, _) => Ask::Transfer,
+            (Word::Transaction, _) => return None,
         })
     }
 }
@@ -234,4 +235,5 @@ pub(super) enum Ask {
     Lock,
     Unlock,
     Generate,
+    Transfer,
 }

@@ -122,7 +122,8 @@ fn command(micro_op: &MicroOp) -> Option<Command> {
         | MicroOp::Pop { .. }
         | MicroOp::Lock { .. }
         | MicroOp::Unlock { .. }
-        | MicroOp::Generate { .. } => return None,
+        | MicroOp::Generate { .. }
+        | MicroOp::Transfer { .. } => return None,
     })
 }
 

@@ -39,7 +39,7 @@ impl Objects {
         let before: BTreeMap<Key, Object> = match &*micro_ops {
             [_] => BTreeMap::new(),
             several => {
-                let keys = several.iter().map(MicroOp::key);
+                let keys = several.iter().flat_map(keys);
                 keys.map(|key| (key, self.objects.get(&key).cloned().unwrap_or_default())).collect()
             }
         };
@@ -59,8 +59,11 @@ impl Objects {
     }
 
     fn apply_one(&mut self, micro_op: &mut MicroOp) -> Result<Option<Version>, &'static str> {
-        let object = self.objects.entry(micro_op.key()).or_default();
         let version = Version { epoch: 1, position: self.last_position + 1 };
+        if let MicroOp::Transfer { from, to, amount } = *micro_op {
+            self.transfer(from, to, amount, version)?;
+        }
+        let object = self.objects.entry(micro_op.key()).or_default();
         match micro_op {
             MicroOp::Read { result, .. } | MicroOp::Inspect { result, .. } => {
                 *result = Some(Reading::from(object.register));
@@ -108,6 +111,7 @@ impl Objects {
                 object.last_id += 1;
                 *result = Some(object.last_id);
             }
+            MicroOp::Transfer { .. } => {}
         }
         if micro_op.is_mutation() {
             self.last_position = version.position;
@@ -115,6 +119,34 @@ impl Objects {
         }
         Ok(object.version)
     }
+
+    fn transfer(
+        &mut self,
+        from: Key,
+        to: Key,
+        amount: Value,
+        version: Version,
+    ) -> Result<(), &'static str> {
+        let balance = |objects: &Self, key| objects.objects.get(&key).and_then(|it| it.register);
+        match (balance(self, from), balance(self, to)) {
+            (Some(held), Some(_)) if held >= amount => {}
+            _ => return Err("the account is missing or holds less"),
+        }
+        for (key, change) in [(from, amount.wrapping_neg()), (to, amount)] {
+            let account = self.objects.entry(key).or_default();
+            account.register = account.register.map(|held| held.wrapping_add(change));
+            account.version = Some(version);
+        }
+        Ok(())
+    }
+}
+
+fn keys(micro_op: &MicroOp) -> impl Iterator<Item = Key> {
+    let to = match *micro_op {
+        MicroOp::Transfer { to, .. } => Some(to),
+        _ => None,
+    };
+    [micro_op.key()].into_iter().chain(to)
 }
 
 #[cfg(test)]
