@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::NodeId;
+use crate::{Found, NodeId, Step};
 
 /// One client: a logical thread of control with at most one request outstanding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -26,8 +26,8 @@ pub struct Version {
     pub position: u64,
 }
 
-/// What a client wants done to a register, a set or a lock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What a client wants done to a register, a set or a lock, or in a transaction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Command {
     /// The value, by the read route of the settings.
@@ -93,6 +93,9 @@ pub enum Command {
         /// What the acquisition brought.
         token: i64,
     },
+    /// Several steps, as the isolation level of the settings has it. One that only reads goes by
+    /// the read route.
+    Transaction(Arc<[Step]>),
 }
 
 impl Command {
@@ -110,6 +113,7 @@ impl Command {
             | Command::Inspect { .. }
             | Command::ReadSet { .. }
             | Command::InspectSet { .. } => false,
+            Command::Transaction(steps) => steps.iter().any(Step::is_mutation),
         }
     }
 
@@ -139,7 +143,7 @@ impl SessionToken {
 }
 
 /// A client's request to the node it talks to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
     /// Who asks.
     pub client: ClientId,
@@ -184,9 +188,14 @@ pub enum Outcome {
     Written,
     /// The lock was free; now it is held with this token.
     Acquired(i64),
+    /// The transaction was done; what each of its steps found.
+    Committed(Arc<[Found]>),
     /// The comparison of a compare-and-set was false, the lock was not free, or not held with that
-    /// token: nothing changed.
+    /// token, an account held too little: nothing changed.
     Mismatch,
+    /// The transaction was to write what another one has written since its snapshot: nothing
+    /// changed.
+    Conflict,
     /// It certainly did not happen.
     Refused(Refusal),
     /// It may have happened, or may yet.
@@ -203,6 +212,9 @@ pub enum Refusal {
     NotLeader,
     /// The node's log has diverged and it has left the cluster (`rejoin = "refuse"`).
     Out,
+    /// The transaction waited too long for another one that had written the same; perhaps each
+    /// waited for the other.
+    Locked,
 }
 
 /// Why the outcome of a request is not known.

@@ -60,7 +60,7 @@ impl Recovered {
                     }
                     log.truncate_from(position);
                     for entry in entries.iter() {
-                        log.append(*entry);
+                        log.append(entry.clone());
                     }
                 }
                 Record::Snapshot(snapshot) => recovered.log.reset(snapshot),

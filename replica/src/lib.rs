@@ -5,6 +5,8 @@
 //! combination, which is Raft, and every other value relaxes one rule of it. The registers are
 //! integers, because nothing about consistency needs more.
 //!
+//! Transactions run on the same log; what they see of each other is a setting, too ([`Isolation`]).
+//!
 //! A [`Node`] does no input or output of its own. Its host (a simulator, a TCP server, a Maelstrom
 //! node) tells it what happened ([`Input`]) and does what it wants done ([`Effect`]):
 //!
@@ -77,6 +79,7 @@ mod message;
 mod node;
 mod settings;
 mod state;
+mod transaction;
 
 pub use command::{
     ClientId, Command, Doubt, Outcome, Refusal, Reply, Request, SessionToken, Version,
@@ -88,10 +91,11 @@ pub use message::{
 };
 pub use node::{Effect, Input, Node, Now, Role, Status};
 pub use settings::{
-    Acknowledge, Failover, Fencing, Fsync, LeaderReads, Promote, ReadRoute, Rejoin, Replication,
-    Settings, SettingsError,
+    Acknowledge, Failover, Fencing, Fsync, Isolation, LeaderReads, Promote, ReadRoute, Rejoin,
+    Replication, Settings, SettingsError,
 };
-pub use state::{Cell, State};
+pub use state::{Cell, ListCell, SetCell, State};
+pub use transaction::{Found, Step, Writes};
 
 /// A node's number: 0, 1, ... below the number of nodes.
 pub type NodeId = u32;

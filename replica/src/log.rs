@@ -4,10 +4,10 @@ use std::{collections::VecDeque, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{State, Version};
+use crate::{State, Step, Version, Writes};
 
 /// What a log entry does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Operation {
     /// Nothing: the first entry of every leader. Committing it commits all before it, and it makes
@@ -55,10 +55,19 @@ pub enum Operation {
         /// The token.
         token: i64,
     },
+    /// A whole transaction: it reads and writes where it stands in the log.
+    Transaction(Arc<[Step]>),
+    /// What a transaction writes that has read before.
+    Commit {
+        /// If what it writes must not have changed since this position.
+        snapshot: Option<u64>,
+        /// What it writes.
+        writes: Arc<Writes>,
+    },
 }
 
 /// One entry of the log; its position is where it stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// The epoch of the leader that wrote it.
     pub epoch: u64,
@@ -73,7 +82,7 @@ pub struct Snapshot {
     pub position: u64,
     /// The epochs of the entries it stands for: (epoch, its first position), by position.
     pub lineage: Vec<(u64, u64)>,
-    /// The registers and sets.
+    /// The registers, sets, lists and locks.
     pub state: State,
 }
 
@@ -130,9 +139,9 @@ impl Log {
     }
 
     /// The entry at a position behind the snapshot.
-    pub(crate) fn entry(&self, position: u64) -> Option<Entry> {
+    pub(crate) fn entry(&self, position: u64) -> Option<&Entry> {
         let index = position.checked_sub(self.snapshot.position + 1)?;
-        self.entries.get(usize::try_from(index).ok()?).copied()
+        self.entries.get(usize::try_from(index).ok()?)
     }
 
     /// The entries from `first` (behind the snapshot) up to and including `last`.
@@ -144,7 +153,7 @@ impl Log {
             return Arc::default();
         }
         let range = (first - skipped) as usize..(last + 1 - skipped) as usize;
-        self.entries.range(range).copied().collect()
+        self.entries.range(range).cloned().collect()
     }
 
     /// Appends an entry and gives its position.
@@ -171,7 +180,7 @@ impl Log {
         for entry in self.entries.drain(..count as usize) {
             snapshot.position += 1;
             let version = Version { epoch: entry.epoch, position: snapshot.position };
-            snapshot.state.apply(version, entry.operation);
+            snapshot.state.apply(version, &entry.operation);
         }
         snapshot.lineage = self.lineage[..run_count(&self.lineage, snapshot.position)].to_vec();
     }

@@ -129,7 +129,7 @@ pub struct Vote {
 }
 
 /// A request on its way to the node that is to execute it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Forward {
     /// The node the client talks to: it gets the answer.
     pub gateway: NodeId,

@@ -138,6 +138,26 @@ pub enum LeaderReads {
     Confirmed,
 }
 
+/// What transactions see of each other. Those that only read do so by the read route; all others
+/// run on the leader.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Isolation {
+    /// Nothing: a transaction is one entry of the log, and reads where it stands. With the other
+    /// defaults that is strict serializability.
+    #[default]
+    Serializable,
+    /// Reads see what was committed when the transaction began. It fails if another one has since
+    /// committed to what it writes (the first committer wins). Allows write skew.
+    SnapshotIsolation,
+    /// Each read sees what is committed by then; what was written is locked until the end. Allows
+    /// read skew and lost updates.
+    ReadCommitted,
+    /// Reads see what others have written and not committed, and perhaps never will; what was
+    /// written is locked until the end. Allows dirty reads.
+    ReadUncommitted,
+}
+
 /// When a node's log reaches its disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -182,6 +202,11 @@ pub struct Settings {
     /// [`Settings::leader_reads`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub leader_reads: Option<LeaderReads>,
+    /// What transactions see of each other.
+    pub isolation: Isolation,
+    /// How long a transaction takes for each step, on average; at the level `serializable` it takes
+    /// no time.
+    pub step_ms: u64,
     /// When the log reaches the disk.
     pub fsync: Fsync,
     /// How often the disk is synced when `fsync = "periodic"`.
@@ -209,6 +234,8 @@ impl Default for Settings {
             rejoin: Rejoin::default(),
             reads: ReadRoute::default(),
             leader_reads: None,
+            isolation: Isolation::default(),
+            step_ms: 5,
             fsync: Fsync::default(),
             fsync_interval_ms: 1_000,
             heartbeat_ms: 50,
@@ -306,6 +333,7 @@ impl Settings {
             ("heartbeat-ms", self.heartbeat_ms),
             ("election-timeout-ms", self.election_timeout_ms),
             ("snapshot-after", self.snapshot_after),
+            ("step-ms", self.step_ms),
         ] {
             if value == 0 {
                 return Err(SettingsError::Zero { setting });
@@ -321,6 +349,7 @@ impl Settings {
             ("heartbeat-ms", self.heartbeat_ms),
             ("election-timeout-ms", self.election_timeout_ms),
             ("replication-interval-ms", self.replication_interval_ms),
+            ("step-ms", self.step_ms),
             route_ms,
         ] {
             if found_ms > MAX_MS {

@@ -1,11 +1,12 @@
-//! The registers, sets and locks: what applying the log makes.
+//! The registers, sets, lists and locks: what applying the log makes.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Outcome, Version, log::Operation};
+use crate::transaction::View;
+use crate::{Outcome, Version, Writes, log::Operation};
 
 /// A register's value and the log entry that wrote it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,11 +26,21 @@ pub struct SetCell {
     pub version: Version,
 }
 
-/// All registers that were ever written, all sets, and the locks that are held.
+/// A list's elements and the log entry that appended the last of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListCell {
+    /// The elements, in order.
+    pub elements: Vec<i64>,
+    /// The entry that changed it last.
+    pub version: Version,
+}
+
+/// All registers that were ever written, all sets and lists, and the locks that are held.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
     cells: BTreeMap<i64, Cell>,
     sets: BTreeMap<i64, SetCell>,
+    lists: BTreeMap<i64, ListCell>,
     /// The token of each holder: the position of the entry that gave it the lock. Along one log
     /// positions grow, which is all that fencing asks for.
     locks: BTreeMap<i64, i64>,
@@ -48,13 +59,19 @@ impl State {
         self.sets.get(&key)
     }
 
+    /// A list, if it was ever appended to.
+    #[must_use]
+    pub fn list(&self, key: i64) -> Option<&ListCell> {
+        self.lists.get(&key)
+    }
+
     /// Applies one log entry: what its client is told, and the version that goes with it.
     pub(crate) fn apply(
         &mut self,
         version: Version,
-        operation: Operation,
+        operation: &Operation,
     ) -> (Outcome, Option<Version>) {
-        match operation {
+        match *operation {
             Operation::Begin => (Outcome::Written, None),
             Operation::Write { key, value } => {
                 self.cells.insert(key, Cell { value, version });
@@ -92,6 +109,47 @@ impl State {
                 }
                 _ => (Outcome::Mismatch, None),
             },
+            Operation::Transaction(ref steps) => {
+                let view = View { state: self, dirty: Vec::new() };
+                let Some((writes, found)) = view.run(steps) else {
+                    return (Outcome::Mismatch, None);
+                };
+                self.install(version, &writes);
+                (Outcome::Committed(found), Some(version))
+            }
+            Operation::Commit { snapshot: Some(snapshot), ref writes }
+                if self.changed_since(snapshot, writes) =>
+            {
+                (Outcome::Conflict, None)
+            }
+            Operation::Commit { ref writes, .. } => {
+                self.install(version, writes);
+                (Outcome::Written, Some(version))
+            }
+        }
+    }
+
+    /// Whether a register or list that a transaction writes has changed since its snapshot.
+    fn changed_since(&self, snapshot: u64, writes: &Writes) -> bool {
+        let registers = writes.registers.keys().filter_map(|key| self.cells.get(key));
+        let lists = writes.appended.keys().filter_map(|key| self.lists.get(key));
+        let versions = registers.map(|it| it.version).chain(lists.map(|it| it.version));
+        versions.map(|version| version.position).any(|position| position > snapshot)
+    }
+
+    fn install(&mut self, version: Version, writes: &Writes) {
+        for (&key, &value) in &writes.registers {
+            self.cells.insert(key, Cell { value, version });
+        }
+        for (&key, elements) in &writes.appended {
+            let list = self.lists.entry(key).or_default();
+            list.elements.extend(elements);
+            list.version = version;
+        }
+        for (&key, elements) in &writes.added {
+            let set = self.sets.entry(key).or_default();
+            set.elements.extend(elements);
+            set.version = version;
         }
     }
 }

@@ -103,7 +103,7 @@ fn run(seed: u64) {
             };
             session.since_write_ns = one(&mut random, &[None, Some(1), Some(1 << 40)]);
             let to = random.random_range(0..nodes);
-            asked.insert(cluster.ask(to, client, command, session), (value, command));
+            asked.insert(cluster.ask(to, client, command.clone(), session), (value, command));
         }
         let before = cluster.sent;
         cluster.run_for(20 * MS);

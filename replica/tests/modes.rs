@@ -39,7 +39,7 @@ fn every_node_takes_every_request() {
             for id in 0..nodes {
                 assert_eq!(cluster.write(id, 7, i64::from(id)), WRITTEN);
                 let cas = Command::Cas { key: 7, old: i64::from(id), new: 100 };
-                assert_eq!(cluster.call(id, cas).map(|reply| reply.outcome), WRITTEN);
+                assert_eq!(cluster.call(id, cas.clone()).map(|reply| reply.outcome), WRITTEN);
                 let reply = cluster.call(id, cas).expect("an answer");
                 assert_eq!(reply.outcome, Outcome::Mismatch);
                 assert_eq!((reply.served_by, reply.epoch), (0, 1));
@@ -464,18 +464,18 @@ fn a_session_token_is_never_answered_with_less() {
     let mut session = SessionToken::default();
     let read = Command::Read { key: 1 };
     for _ in 0..10 {
-        let reply = cluster.call_as(2, 9, read, session).expect("one");
+        let reply = cluster.call_as(2, 9, read.clone(), session).expect("one");
         assert_eq!(reply.outcome, Outcome::Read(Some(1)));
         assert_ne!(reply.served_by, 0);
     }
     let written = cluster.replies.values().rfind(|reply| reply.client.0 == 1);
     session.observe(written.expect("the write"));
     for _ in 0..10 {
-        let reply = cluster.call_as(2, 9, read, session).expect("one");
+        let reply = cluster.call_as(2, 9, read.clone(), session).expect("one");
         assert_eq!((reply.outcome, reply.served_by), (Outcome::Read(Some(2)), 0));
     }
     cluster.run_for(61 * SECOND);
-    let reply = cluster.call_as(2, 9, read, session).expect("one");
+    let reply = cluster.call_as(2, 9, read.clone(), session).expect("one");
     assert_eq!(reply.outcome, Outcome::Read(Some(2)));
     assert_ne!(reply.served_by, 0);
 }

@@ -43,7 +43,7 @@ impl Judge {
                 assert!(keep >= self.committed_at(node), "node {node} drops committed entries");
                 let entries = &mut self.shadows.entry(node).or_default().entries;
                 entries.truncate(keep);
-                entries.extend(new.iter());
+                entries.extend(new.iter().cloned());
             }
             Record::Snapshot(snapshot) => {
                 let position = snapshot.position as usize;
@@ -125,12 +125,12 @@ impl Observer for Judge {
         assert_eq!(shadow.entries.len() as u64, status.last.position, "node {node}'s log");
         // State-machine safety, and with it leader completeness: nobody ever commits anything else.
         for position in shadow.checked..status.commit_position {
-            let entry = shadow.entries[position as usize];
+            let entry = &shadow.entries[position as usize];
             match self.committed.get(position as usize) {
                 Some(committed) => {
-                    assert_eq!(entry, *committed, "node {node} commits something else");
+                    assert_eq!(entry, committed, "node {node} commits something else");
                 }
-                None => self.committed.push(entry),
+                None => self.committed.push(entry.clone()),
             }
         }
         shadow.checked = shadow.checked.max(status.commit_position);
@@ -160,13 +160,13 @@ fn replay(entries: &[Entry]) -> (State, Vec<(bool, Option<Version>)>) {
     let mut results = Vec::new();
     for (entry, position) in entries.iter().zip(1..) {
         let version = Version { epoch: entry.epoch, position };
-        let (key, value, done) = match entry.operation {
+        let (key, value, done) = match &entry.operation {
             Operation::Begin => {
                 results.push((true, None));
                 continue;
             }
-            Operation::Write { key, value } => (key, value, true),
-            Operation::Cas { key, old, new } => {
+            &Operation::Write { key, value } => (key, value, true),
+            &Operation::Cas { key, old, new } => {
                 (key, new, cells.get(&key).is_some_and(|cell| cell.0 == old))
             }
             other => panic!("nobody asked for {other:?}"),
@@ -182,7 +182,7 @@ fn replay(entries: &[Entry]) -> (State, Vec<(bool, Option<Version>)>) {
             (key, serde_json::json!({ "value": value, "version": version }))
         })
         .collect();
-    let state = serde_json::json!({ "cells": cells, "sets": {}, "locks": {} });
+    let state = serde_json::json!({ "cells": cells, "sets": {}, "lists": {}, "locks": {} });
     let state = serde_json::from_value(state).expect("it is a state");
     (state, results)
 }
@@ -250,7 +250,7 @@ impl Fuzz {
             return;
         }
         let session = SessionToken::default();
-        let pending = self.cluster.ask(id, self.clients[client].id, command, session);
+        let pending = self.cluster.ask(id, self.clients[client].id, command.clone(), session);
         self.clients[client].pending = Some(pending);
         let invoked_ns = self.cluster.now_ns;
         self.operated.insert(pending, Operated { command, invoked_ns, completed: None });
@@ -377,32 +377,32 @@ impl Fuzz {
             };
             let entry = version.map(|version| {
                 let entry = committed.get(version.position as usize - 1);
-                let entry = *entry.expect("an acknowledged write is committed");
+                let entry = entry.expect("an acknowledged write is committed");
                 assert_eq!(entry.epoch, version.epoch, "an acknowledged write is lost");
-                entry.operation
+                &entry.operation
             });
             let position = version.map_or(0, |version| version.position);
             let done = position > 0 && results[position as usize - 1].0;
-            let (key, wrote) = match (operated.command, outcome) {
+            let (key, wrote) = match (operated.command.clone(), outcome) {
                 (_, Outcome::Refused(_)) => {
-                    self.never_happened(operated.command);
+                    self.never_happened(&operated.command);
                     continue;
                 }
                 (_, Outcome::Unknown(_)) => continue,
                 (Command::Write { key, value }, Outcome::Written) => {
-                    assert_eq!(entry, Some(Operation::Write { key, value }));
+                    assert_eq!(entry, Some(&Operation::Write { key, value }));
                     (key, true)
                 }
                 (Command::Cas { key, old, new }, Outcome::Written) => {
-                    assert_eq!(entry, Some(Operation::Cas { key, old, new }));
+                    assert_eq!(entry, Some(&Operation::Cas { key, old, new }));
                     assert!(done);
                     (key, true)
                 }
                 (Command::Cas { key, .. }, Outcome::Mismatch) => (key, false),
                 (Command::Read { key }, Outcome::Read(value)) => {
                     let read = entry.map(|operation| match operation {
-                        Operation::Write { key: k, value } => (k, value),
-                        Operation::Cas { key: k, new, .. } => (k, new),
+                        &Operation::Write { key: k, value } => (k, value),
+                        &Operation::Cas { key: k, new, .. } => (k, new),
                         other => panic!("{other:?} did not write what was read"),
                     });
                     assert_eq!(read, value.map(|value| (key, value)));
@@ -427,8 +427,8 @@ impl Fuzz {
     }
 
     /// Writes have unique values, so one that was refused can be looked for.
-    fn never_happened(&self, command: Command) {
-        let refused = match command {
+    fn never_happened(&self, command: &Command) {
+        let refused = match *command {
             Command::Write { key, value } => Operation::Write { key, value },
             Command::Cas { key, old, new } => Operation::Cas { key, old, new },
             _ => return,

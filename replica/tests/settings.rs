@@ -1,7 +1,8 @@
 //! Settings as campaign files hold them.
 
 use perjury_replica::{
-    Acknowledge, Failover, Fencing, Fsync, LeaderReads, Promote, ReadRoute, Rejoin, Settings,
+    Acknowledge, Failover, Fencing, Fsync, Isolation, LeaderReads, Promote, ReadRoute, Rejoin,
+    Settings,
 };
 
 #[test]
@@ -16,6 +17,8 @@ fn a_campaign_table_is_read_as_it_is_written() {
         rejoin = "keep"
         reads = { leader-after-write = { window-ms = 500 } }
         leader-reads = "lease"
+        isolation = "snapshot-isolation"
+        step-ms = 3
         fsync = "periodic"
         fsync-interval-ms = 10
         heartbeat-ms = 20
@@ -33,6 +36,8 @@ fn a_campaign_table_is_read_as_it_is_written() {
         rejoin: Rejoin::Keep,
         reads: ReadRoute::LeaderAfterWrite { window_ms: 500 },
         leader_reads: Some(LeaderReads::Lease),
+        isolation: Isolation::SnapshotIsolation,
+        step_ms: 3,
         fsync: Fsync::Periodic,
         fsync_interval_ms: 10,
         heartbeat_ms: 20,
@@ -80,6 +85,7 @@ fn mistakes_are_named() {
         ("acknowlege = \"sync\"", "unknown field `acknowlege`"),
         ("acknowledge = \"most\"", "unknown variant `most`"),
         ("reads = { cache = { ttl = 1 } }", "ttl, available keys: ttl-ms"),
+        ("isolation = \"none\"", "unknown variant `none`"),
         ("replication = \"leaderless\"", "unknown variant `leaderless`"),
     ] {
         let error = toml::from_str::<Settings>(table).expect_err("a mistake").to_string();
@@ -104,6 +110,7 @@ fn impossible_settings_say_what_to_do() {
         ),
         (Settings { acknowledge: Acknowledge::SemiSync(1), ..settings() }, 1, "more nodes"),
         (Settings { heartbeat_ms: 0, ..settings() }, 3, "heartbeat-ms of at least 1"),
+        (Settings { step_ms: 0, ..settings() }, 3, "step-ms of at least 1"),
         (Settings { heartbeat_ms: 200, ..settings() }, 3, "at least twice heartbeat-ms (200)"),
         (
             Settings { reads: ReadRoute::Cache { ttl_ms: u64::MAX }, ..settings() },

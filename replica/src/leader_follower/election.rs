@@ -183,6 +183,7 @@ impl Replica {
         if let Part::Leader(leadership) = mem::replace(&mut self.part, Part::Follower) {
             self.leader = None;
             self.disappoint(*leadership);
+            self.abandon_transactions();
         }
         self.postpone_election();
     }

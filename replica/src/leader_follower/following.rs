@@ -98,7 +98,7 @@ impl Replica {
     fn append_all(&mut self, entries: &Arc<[Entry]>, known: usize) {
         let position = self.log.last_position() + 1;
         for entry in &entries[known..] {
-            self.log.append(*entry);
+            self.log.append(entry.clone());
         }
         let entries = if known == 0 { entries.clone() } else { entries[known..].into() };
         self.write(Record::Append { position, entries });

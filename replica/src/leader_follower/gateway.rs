@@ -7,7 +7,7 @@ use rand::RngExt;
 use super::{NS_PER_MS, Part, Replica};
 use crate::{
     Addressee, ClientId, Command, Doubt, Effect, Forward, Message, NodeId, Outcome, ReadRoute,
-    Refusal, Reply, Request, Version,
+    Refusal, Reply, Request, Step, Version,
 };
 
 /// After this the gateway forgets a request; its client has long given up.
@@ -94,14 +94,14 @@ impl Replica {
             self.effects.push(Effect::Reply(reply));
         } else if matches!(self.part, Part::Out) {
             self.refuse(&request, Refusal::Out);
-        } else if let Command::Read { key } | Command::ReadSet { key } = request.command {
-            self.route_read(key, request);
-        } else {
+        } else if request.command.is_mutation() {
             self.ask_leader(request);
+        } else {
+            self.route_read(request);
         }
     }
 
-    fn route_read(&mut self, key: i64, request: Request) {
+    fn route_read(&mut self, request: Request) {
         match self.settings.reads {
             ReadRoute::Leader => self.ask_leader(request),
             ReadRoute::AnyFollower => self.ask_any_follower(request, Addressee::Replica),
@@ -118,21 +118,24 @@ impl Replica {
                 }
             }
             ReadRoute::SessionToken => self.ask_any_follower(request, Addressee::FreshReplica),
-            ReadRoute::Cache { .. } => match self.gateway.cache.get(&key).copied() {
-                // Only registers are cached.
-                Some(cached)
-                    if cached.expires_ns > self.now.monotonic_ns
-                        && matches!(request.command, Command::Read { .. }) =>
-                {
+            ReadRoute::Cache { .. } => match self.cached(&request.command) {
+                Some(cached) => {
                     let outcome = Outcome::Read(cached.value);
                     let version = cached.version;
                     let applied = version.unwrap_or_default();
                     let reply = Reply { applied, version, ..self.reply(&request, outcome) };
                     self.effects.push(Effect::Reply(reply));
                 }
-                _ => self.ask_any_follower(request, Addressee::Replica),
+                None => self.ask_any_follower(request, Addressee::Replica),
             },
         }
+    }
+
+    /// Only registers are cached.
+    fn cached(&self, command: &Command) -> Option<Cached> {
+        let Command::Read { key } = command else { return None };
+        let cached = self.gateway.cache.get(key).copied();
+        cached.filter(|cached| cached.expires_ns > self.now.monotonic_ns)
     }
 
     fn ask_leader(&mut self, request: Request) {
@@ -166,7 +169,7 @@ impl Replica {
         let key = (request.client, request.number);
         // In whole seconds, so that one tick forgets many.
         let expires_ns = (self.now.monotonic_ns / SECOND_NS + 1 + FORGET_S) * SECOND_NS;
-        self.gateway.pending.insert(key, request.command);
+        self.gateway.pending.insert(key, request.command.clone());
         self.gateway.expiries.push_back((expires_ns, key));
         let forward = Forward { gateway: self.id, addressee, request };
         if to == self.id {
@@ -222,7 +225,15 @@ impl Replica {
     fn execute_write(&mut self, gateway: NodeId, epoch: u64, request: Request) {
         match &self.part {
             Part::Leader(leadership) if epoch == self.epoch && leadership.ready(self.commit) => {
-                self.accept(gateway, request);
+                if !self.takes_steps(&request.command) {
+                    self.accept(gateway, request);
+                } else if self.applied >= leadership.start {
+                    self.begin_transaction(gateway, request);
+                } else {
+                    // It does not see yet all that was committed under others.
+                    let reply = self.reply(&request, Outcome::Refused(Refusal::NotLeader));
+                    self.answer(gateway, reply);
+                }
             }
             _ => {
                 let reply = self.reply(&request, Outcome::Refused(Refusal::NotLeader));
@@ -268,15 +279,21 @@ impl Replica {
         };
         if let ReadRoute::Cache { ttl_ms } = self.settings.reads {
             let expires_ns = self.in_ms(ttl_ms);
-            let filled = match (command, &reply.outcome) {
-                (Command::Read { key }, Outcome::Read(value)) => Some((key, *value)),
-                (Command::Write { key, value }, Outcome::Written) => Some((key, Some(value))),
-                (Command::Cas { key, new, .. }, Outcome::Written) => Some((key, Some(new))),
+            let filled = match (&command, &reply.outcome) {
+                (&Command::Read { key }, Outcome::Read(value)) => Some((key, *value)),
+                (&Command::Write { key, value }, Outcome::Written) => Some((key, Some(value))),
+                (&Command::Cas { key, new, .. }, Outcome::Written) => Some((key, Some(new))),
                 _ => None,
             };
             // What it comes to is not known here.
-            if let Command::Increment { key, .. } = command {
-                self.gateway.cache.remove(&key);
+            match &command {
+                Command::Increment { key, .. } => drop(self.gateway.cache.remove(key)),
+                Command::Transaction(steps) => {
+                    for key in steps.iter().flat_map(Step::registers_written) {
+                        self.gateway.cache.remove(&key);
+                    }
+                }
+                _ => {}
             }
             if let Some((key, value)) = filled {
                 let cached = Cached { value, version: reply.version, expires_ns };

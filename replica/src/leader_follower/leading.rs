@@ -5,6 +5,7 @@
 //! lost is sent again two heartbeats later.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::{
     NS_PER_MS, Part, Replica,
@@ -12,7 +13,7 @@ use super::{
     reading::WaitingRead,
 };
 use crate::{
-    Acknowledge, Command, Doubt, Entry, Message, NodeId, Now, Operation, Outcome, Payload,
+    Acknowledge, Command, Doubt, Entry, Found, Message, NodeId, Now, Operation, Outcome, Payload,
     Progress, Record, Refusal, Replicate, Replicated, Reply, Request, Stamp, Version,
 };
 
@@ -48,6 +49,8 @@ struct WaitingWrite {
     since_ns: u64,
     /// What came of it, if it has been applied.
     result: Option<(Outcome, Option<Version>)>,
+    /// What the steps of a transaction found before it was committed.
+    found: Option<Arc<[Found]>>,
 }
 
 /// What a leader knows.
@@ -205,15 +208,27 @@ impl Replica {
             Command::Add { key, element } => Operation::Add { key, element },
             Command::Acquire { key } => Operation::Acquire { key },
             Command::Release { key, token } => Operation::Release { key, token },
+            Command::Transaction(ref steps) => Operation::Transaction(steps.clone()),
             Command::Read { .. }
             | Command::Inspect { .. }
             | Command::ReadSet { .. }
             | Command::InspectSet { .. } => return,
         };
+        self.propose(gateway, request, operation, None);
+    }
+
+    /// Puts into the log what a client waits for; of a transaction with what it found before.
+    pub(super) fn propose(
+        &mut self,
+        gateway: NodeId,
+        request: Request,
+        operation: Operation,
+        found: Option<Arc<[Found]>>,
+    ) {
         let (position, result) = self.append(operation);
         let since_ns = self.now.monotonic_ns;
         if let Some(leadership) = self.leadership() {
-            let write = WaitingWrite { position, gateway, request, since_ns, result };
+            let write = WaitingWrite { position, gateway, request, since_ns, result, found };
             leadership.writes.push_back(write);
         }
         let epoch = self.epoch;
@@ -224,12 +239,13 @@ impl Replica {
 
     /// Appends to the leader's own log; applies it at once unless it has to be committed first.
     fn append(&mut self, operation: Operation) -> (u64, Option<(Outcome, Option<Version>)>) {
+        let begins = operation == Operation::Begin;
         let entry = Entry { epoch: self.epoch, operation };
-        let position = self.log.append(entry);
+        let position = self.log.append(entry.clone());
         self.write(Record::Append { position, entries: [entry].into() });
         let at_once = !self.settings.acknowledge.applies_when_committed();
         let result = at_once.then(|| self.apply_to(position));
-        if operation == Operation::Begin {
+        if begins {
             let epoch = self.epoch;
             self.after_disk(Needs::Log, Deferred::OwnCopy { epoch, position });
         }
@@ -370,6 +386,7 @@ impl Replica {
         } else {
             self.acknowledge(acknowledged, None);
         }
+        self.transactions.settle(self.applied);
         self.serve_waiting_reads();
         self.compact();
     }
@@ -381,6 +398,10 @@ impl Replica {
             .and_then(|leadership| leadership.writes.pop_front_if(|w| w.position <= position))
         {
             if let Some((outcome, version)) = write.result.or_else(|| result.cloned()) {
+                let outcome = match (outcome, write.found) {
+                    (Outcome::Written, Some(found)) => Outcome::Committed(found),
+                    (outcome, _) => outcome,
+                };
                 let applied = self.log.version_at(write.position);
                 let reply = Reply { applied, version, ..self.reply(&write.request, outcome) };
                 self.answer(write.gateway, reply);

@@ -6,7 +6,7 @@
 //!
 //! [`gateway`] is where requests come in; [`leading`] is what a leader does with writes and
 //! followers, [`reading`] what replicas do with reads; [`following`] is the other end of
-//! replication, with [`rejoin`] for logs that differ; [`election`] changes the leader;
+//! replication, with [`rejoin`] for logs that differ; [`transactions`] are those that take time; [`election`] changes the leader;
 //! [`durability`] holds everything back that must not be said before the disk has it, and
 //! [`compaction`] keeps the log short.
 //!
@@ -27,6 +27,7 @@ mod gateway;
 mod leading;
 mod reading;
 mod rejoin;
+mod transactions;
 
 use std::collections::BTreeSet;
 
@@ -37,6 +38,7 @@ use self::{
     durability::{Deferred, Durability, Needs},
     gateway::Gateway,
     leading::Leadership,
+    transactions::Transactions,
 };
 use crate::{
     Effect, Failover, Fencing, Input, Message, NodeId, Now, Outcome, Record, Role, Settings, State,
@@ -92,6 +94,7 @@ pub(crate) struct Replica {
 
     durability: Durability,
     gateway: Gateway,
+    transactions: Transactions,
 }
 
 const NS_PER_MS: u64 = 1_000_000;
@@ -127,6 +130,7 @@ impl Replica {
             diverged: false,
             durability: Durability::default(),
             gateway: Gateway::new(recovered.epoch),
+            transactions: Transactions::default(),
             log: recovered.log,
         };
         if recovered.out {
@@ -180,6 +184,7 @@ impl Replica {
         let now_ns = self.now.monotonic_ns;
         self.tick_durability();
         self.tick_gateway();
+        self.tick_transactions();
         if self.leadership().is_some() {
             self.tick_leader();
         } else if now_ns >= self.election_deadline_ns && !matches!(self.part, Part::Out) {
@@ -197,7 +202,9 @@ impl Replica {
             Part::Follower | Part::Candidate(_) => self.election_deadline_ns,
             Part::Out => u64::MAX,
         };
-        part.min(self.durability.deadline_ns()).min(self.gateway.deadline_ns())
+        part.min(self.durability.deadline_ns())
+            .min(self.gateway.deadline_ns())
+            .min(self.transactions.deadline_ns())
     }
 
     pub(crate) fn status(&self) -> Status {
@@ -262,7 +269,7 @@ impl Replica {
             let Some(entry) = self.log.entry(self.applied + 1) else { break };
             self.applied += 1;
             let version = Version { epoch: entry.epoch, position: self.applied };
-            result = self.state.apply(version, entry.operation);
+            result = self.state.apply(version, &entry.operation);
         }
         result
     }

@@ -1,6 +1,7 @@
 //! How replicas answer reads.
 
 use super::{NS_PER_MS, Part, Replica};
+use crate::transaction::View;
 use crate::{Command, LeaderReads, NodeId, Outcome, Refusal, Reply, Request, Version};
 
 /// A read that waits for a majority to confirm the leader.
@@ -82,12 +83,21 @@ impl Replica {
 
     /// Reads what this node has applied.
     pub(super) fn read_here(&mut self, gateway: NodeId, request: Request) {
+        if self.takes_steps(&request.command) {
+            self.begin_transaction(gateway, request);
+            return;
+        }
         let reply = self.local_read(&request);
         self.answer(gateway, reply);
     }
 
     pub(super) fn local_read(&self, request: &Request) -> Reply {
         let (outcome, version) = match request.command {
+            Command::Transaction(ref steps) => {
+                let view = View { state: &self.state, dirty: Vec::new() };
+                let found = view.run(steps).map(|(_, found)| found);
+                (found.map_or(Outcome::Mismatch, Outcome::Committed), None)
+            }
             Command::Read { key } | Command::Inspect { key } => {
                 let cell = self.state.get(key);
                 (Outcome::Read(cell.map(|cell| cell.value)), cell.map(|cell| cell.version))

@@ -345,9 +345,10 @@ impl<O: Observer> Cluster<O> {
         self.invoked += 1;
         let request = Request { client: ClientId(client), number: self.invoked, command, session };
         let life = self.hosts[id as usize].life;
+        let asked = (request.client, request.number);
         let event = Event::Input { node: id, life, input: Input::Request(request) };
         self.schedule(self.now_ns, event);
-        (request.client, request.number)
+        asked
     }
 
     /// Sends a request and waits for up to a second.

@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use perjury_history::{MicroOp, NodeId, Reading, Version};
 use perjury_lab::simulated::CallError;
 use perjury_lab::{Clock, SimulatedLab};
-use perjury_replica::{ClientId, Command, Doubt, Outcome, Refusal, Reply, Request, SessionToken};
+use perjury_replica::{
+    ClientId, Command, Doubt, Found, Outcome, Refusal, Reply, Request, SessionToken, Step,
+};
 
 use super::program::{Answered, Asked};
 use crate::{Answer, Client, Session};

@@ -105,7 +105,7 @@ impl Program for ReplicaProgram {
             simulated::Input::Call { call, payload } => match payload.downcast_ref::<Asked>() {
                 Some(Asked::Request(request)) => {
                     self.note(request, call, time.monotonic_ns);
-                    Input::Request(*request)
+                    Input::Request(request.clone())
                 }
                 asked => {
                     let payload = Arc::new(Answered::Status(self.node.status()));
