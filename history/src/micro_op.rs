@@ -196,6 +196,10 @@ pub enum Found<'a> {
 }
 
 impl MicroOp {
+    /// What an operation of several micro-operations is called where functions are listed that a
+    /// store offers or a workload needs.
+    pub const TRANSACTION: &str = "transaction";
+
     /// A read that has not been answered yet.
     pub fn read(key: Key) -> Self {
         MicroOp::Read { key, result: None }

@@ -46,7 +46,8 @@ pub struct Session {
 /// What a store can do; checked against the workload and the nemesis before anything starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capabilities {
-    /// The functions that its clients offer, by [`MicroOp::function`].
+    /// The functions that its clients offer, by [`MicroOp::function`], and
+    /// [`MicroOp::TRANSACTION`] if an operation may be several of them.
     pub functions: BTreeSet<&'static str>,
     /// Whether it has leaders, so that faults can be aimed at `primaries`.
     pub primaries: bool,

@@ -172,13 +172,71 @@ fn clients_read_write_compare_and_inspect_on_every_node() {
 }
 
 #[test]
-fn a_transaction_is_refused_and_does_nothing() {
-    with(json!({}), |it| async move {
+fn a_transaction_happens_whole_or_not_at_all() {
+    let levels = ["serializable", "snapshot-isolation", "read-committed", "read-uncommitted"];
+    for isolation in levels {
+        with(json!({ "isolation": isolation }), |it| async move {
+            let mut client = it.client(1, NodeId(0), 500 * MS).await;
+            let steps = [
+                MicroOp::Write { key: 1, value: 5 },
+                MicroOp::Write { key: 2, value: 0 },
+                MicroOp::Transfer { from: 1, to: 2, amount: 2 },
+                MicroOp::read(1),
+                MicroOp::Append { key: 1, value: 7 },
+                MicroOp::read_list(1),
+                MicroOp::Add { key: 1, value: 8 },
+                MicroOp::read_set(1),
+                MicroOp::Increment { key: 2, delta: 10 },
+                MicroOp::read_counter(2),
+            ];
+            let Answer::Ok { micro_ops, node, version } = client.invoke(&steps).await else {
+                panic!("{isolation}: it is done");
+            };
+            let shown: Vec<_> = micro_ops.iter().map(ToString::to_string).collect();
+            let expected = [
+                "write 1 5",
+                "write 2 0",
+                "transfer 1 2 2",
+                "read 1 -> 3",
+                "append 1 7",
+                "read-list 1 -> [7]",
+                "add 1 8",
+                "read-set 1 -> {8}",
+                "increment 2 10",
+                "read-counter 2 -> 12",
+            ];
+            assert_eq!(shown, expected, "{isolation}");
+            assert_eq!(node, Some(it.leader().await), "the leader executes what writes");
+            assert!(version.is_some(), "{isolation}");
+            let overdraft = [
+                MicroOp::Write { key: 1, value: 0 },
+                MicroOp::Transfer { from: 1, to: 2, amount: 1 },
+            ];
+            assert_eq!(client.invoke(&overdraft).await, fail("mismatch"), "{isolation}");
+            let other = [write(1), cas(1, 2)];
+            let refused = fail("the replica's transactions have no cas");
+            assert_eq!(client.invoke(&other).await, refused, "{isolation}");
+            let nothing = fail("expected an operation, found nothing to do");
+            assert_eq!(client.invoke(&[]).await, nothing);
+            assert_eq!(reading(&client.invoke(&[read()]).await), Some(Reading::Nil), "{isolation}");
+            let mut lists = client.invoke(&[MicroOp::read_list(1)]).await;
+            if let Answer::Ok { micro_ops, .. } = &mut lists {
+                let list = MicroOp::ReadList { key: 1, result: Some([7].into()) };
+                assert_eq!(*micro_ops, [list], "{isolation}");
+            } else {
+                panic!("{isolation}: {lists:?}");
+            }
+        });
+    }
+}
+
+#[test]
+fn a_transaction_without_an_answer_is_unknown_if_it_writes() {
+    with(json!({ "isolation": "read-committed", "step-ms": 1_000 }), |it| async move {
         let mut client = it.client(1, NodeId(0), 500 * MS).await;
-        let answer = client.invoke(&[write(1), write(2)]).await;
-        assert_eq!(answer, fail("expected one micro-operation, found 2"));
-        assert_eq!(client.invoke(&[]).await, fail("expected one micro-operation, found 0"));
-        assert_eq!(reading(&client.invoke(&[read()]).await), Some(Reading::Nil));
+        assert!(matches!(client.invoke(&[read(), write(1)]).await, Answer::Info(_)));
+        let mut client = it.client(2, NodeId(0), 500 * MS).await;
+        assert!(matches!(client.invoke(&[read(), read()]).await, Answer::Fail(_)));
     });
 }
 

@@ -33,7 +33,8 @@ pub trait Workload: Send + Sync {
     /// What its clients do and what it can reveal, in a sentence or two.
     fn describe(&self) -> &'static str;
 
-    /// The functions that a store must offer, by [`perjury_history::MicroOp::function`].
+    /// The functions that a store must offer, by [`perjury_history::MicroOp::function`], and
+    /// [`perjury_history::MicroOp::TRANSACTION`] if an operation may be several of them.
     fn needs(&self) -> BTreeSet<&'static str>;
 
     /// The load: paced and limited as the plan says.

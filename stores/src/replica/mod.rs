@@ -4,13 +4,14 @@
 
 mod client;
 mod program;
+mod transaction;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::FutureExt;
 use futures::future::join_all;
-use perjury_history::NodeId;
+use perjury_history::{MicroOp, NodeId};
 use perjury_lab::{Lab, SimulatedLab};
 use perjury_replica::{Failover, Role, Settings, Status};
 use serde::Serialize;
@@ -161,6 +162,10 @@ impl Store for ReplicaStore {
                 "inspect-counter",
                 "acquire",
                 "release",
+                "append",
+                "read-list",
+                "transfer",
+                MicroOp::TRANSACTION,
             ]
             .into(),
             primaries: true,
