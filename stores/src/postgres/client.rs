@@ -32,7 +32,7 @@ const REPLAY_POLL: Duration = Duration::from_millis(5);
 const UNKNOWN: i64 = i64::MAX;
 
 pub(super) struct PostgresClient {
-    settings: Arc<PostgresSettings>,
+    pub(super) settings: Arc<PostgresSettings>,
     /// Of every node.
     endpoints: Arc<[Endpoint]>,
     node: NodeId,
@@ -45,7 +45,7 @@ pub(super) struct PostgresClient {
 
 /// Which connection a statement takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Route {
+pub(super) enum Route {
     Primary,
     Own,
 }
@@ -72,7 +72,7 @@ impl PostgresClient {
         let (node, rows) = self.run(route, statement, &parameters, deadline).await?;
         let (micro_op, version) = answered(micro_op, &rows)?;
         match purpose {
-            Purpose::Read => self.seen = self.seen.max(log_end(&rows)?),
+            Purpose::Read => self.note_read(&rows)?,
             Purpose::Mutate => self.note_write(route, deadline).await,
             Purpose::Inspect => {}
         }
@@ -80,8 +80,8 @@ impl PostgresClient {
         Ok(Answer::Ok { micro_ops: vec![micro_op], node: Some(node), version })
     }
 
-    /// Runs a statement; also says which node did. A connection that is of no more use is given up.
-    async fn run(
+    /// Runs a statement; also says which node did. A connection that has ended is replaced first.
+    pub(super) async fn run(
         &mut self,
         route: Route,
         statement: &str,
@@ -89,6 +89,17 @@ impl PostgresClient {
         deadline: Instant,
     ) -> Result<(NodeId, Vec<Row>), Problem> {
         self.ensure_connection(route, deadline).await?;
+        self.run_here(route, statement, parameters, deadline).await
+    }
+
+    /// Runs a statement on the connection that there is. One that is of no more use is given up.
+    pub(super) async fn run_here(
+        &mut self,
+        route: Route,
+        statement: &str,
+        parameters: &[Value],
+        deadline: Instant,
+    ) -> Result<(NodeId, Vec<Row>), Problem> {
         let (node, connection) = match (route, &self.primary, &self.own) {
             (Route::Primary, Some((node, connection)), _) => (*node, connection),
             (Route::Own, _, Some(connection)) => (self.node, connection),
@@ -104,7 +115,7 @@ impl PostgresClient {
         outcome.map(|rows| (node, rows))
     }
 
-    fn give_up(&mut self, route: Route, timed_out: bool) {
+    pub(super) fn give_up(&mut self, route: Route, timed_out: bool) {
         let connection = match route {
             Route::Primary => self.primary.take().map(|(_, connection)| connection),
             Route::Own => self.own.take(),
@@ -181,7 +192,7 @@ impl PostgresClient {
         set.map(|_| ()).map_err(unset)
     }
 
-    async fn read_route(&mut self, deadline: Instant) -> Result<Route, Problem> {
+    pub(super) async fn read_route(&mut self, deadline: Instant) -> Result<Route, Problem> {
         match self.settings.reads {
             Reads::Primary => Ok(Route::Primary),
             Reads::Standby => Ok(Route::Own),
@@ -208,8 +219,14 @@ impl PostgresClient {
         Ok(Route::Primary)
     }
 
+    /// All that was seen lies before the place that was read with it.
+    pub(super) fn note_read(&mut self, rows: &[Row]) -> Result<(), Problem> {
+        self.seen = self.seen.max(log_end(rows)?);
+        Ok(())
+    }
+
     /// The commit is in the log before the place where the log ends now.
-    async fn note_write(&mut self, route: Route, deadline: Instant) {
+    pub(super) async fn note_write(&mut self, route: Route, deadline: Instant) {
         if self.settings.reads != Reads::Session {
             return;
         }
@@ -226,8 +243,11 @@ impl Client for PostgresClient {
         let deadline = Instant::now() + self.timeout;
         let mutates = operation.iter().any(MicroOp::is_mutation);
         let outcome = match operation {
-            [only] => self.execute(only, deadline).await,
-            _ => Err(Problem::NotOffered),
+            [] => Err(Problem::NotOffered),
+            [only] if !matches!(only, MicroOp::Transfer { .. }) => {
+                self.execute(only, deadline).await
+            }
+            several => Ok(self.transact(several, deadline).await),
         };
         outcome.unwrap_or_else(|problem| problem.answer(mutates))
     }

@@ -85,7 +85,12 @@ create table counters (
     epoch bigint not null default log_epoch(), position bigint not null default log_position()
 );
 
-grant select, insert, update on registers, elements, counters to perjury;
+create table lists (
+    key bigint primary key, value bigint[] not null,
+    epoch bigint not null default log_epoch(), position bigint not null default log_position()
+);
+
+grant select, insert, update on registers, elements, counters, lists to perjury;
 
 ";
 

@@ -24,6 +24,7 @@ mod settings;
 mod standing;
 #[cfg(test)]
 mod tests;
+mod transaction;
 
 use std::fs::File;
 use std::io::Read;
@@ -31,7 +32,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
-use perjury_history::NodeId;
+use perjury_history::{MicroOp, NodeId};
 use perjury_lab::machines::Footprint;
 use perjury_lab::{Lab, MachineLab};
 
@@ -111,7 +112,10 @@ impl Store for PostgresStore {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities {
-            functions: request::FUNCTIONS.into(),
+            functions: [&request::FUNCTIONS[..], &["transfer", MicroOp::TRANSACTION]]
+                .concat()
+                .into_iter()
+                .collect(),
             primaries: true,
             promotion: true,
             membership: false,

@@ -1,6 +1,6 @@
 //! The vocabulary as statements, and rows as answers.
 //!
-//! Each statement is a transaction of its own. What mutates returns the epoch and the position that
+//! Each statement is a transaction of its own, unless several are one. What mutates returns the epoch and the position that
 //! the row has now, and no row if it did not happen. What reads returns one row: the value, the epoch
 //! and position of its write, and how far the node's log went when the read was made. All that was
 //! seen lies before that place.
@@ -31,13 +31,13 @@ pub(super) const REPEATABLE_READ: &str =
 pub(super) const SERIALIZABLE: &str =
     "set session characteristics as transaction isolation level serializable";
 
-const READ_REGISTER: &str = concat!(
+pub(super) const READ_REGISTER: &str = concat!(
     "select r.value, r.epoch, r.position, ",
     log_end!(),
     " from (select 1) as one left join registers r on r.key = $1"
 );
 
-const WRITE_REGISTER: &str = "\
+pub(super) const WRITE_REGISTER: &str = "\
 insert into registers (key, value) values ($1, $2)
 on conflict (key) do update set value = excluded.value, epoch = default, position = default
 returning epoch, position";
@@ -70,8 +70,20 @@ on conflict (key) do update
 set value = counters.value + excluded.value, epoch = default, position = default
 returning epoch, position";
 
-/// The functions that clients offer.
-pub(super) const FUNCTIONS: [&str; 10] = [
+const READ_LIST: &str = concat!(
+    "select coalesce(l.value, '{}'), l.epoch, l.position, ",
+    log_end!(),
+    " from (select 1) as one left join lists l on l.key = $1"
+);
+
+const APPEND: &str = "\
+insert into lists (key, value) values ($1, array[$2])
+on conflict (key) do update
+set value = lists.value || excluded.value, epoch = default, position = default
+returning epoch, position";
+
+/// The functions that clients offer in one statement each.
+pub(super) const FUNCTIONS: [&str; 12] = [
     "read",
     "write",
     "cas",
@@ -82,6 +94,8 @@ pub(super) const FUNCTIONS: [&str; 10] = [
     "increment",
     "read-counter",
     "inspect-counter",
+    "append",
+    "read-list",
 ];
 
 /// What an operation is to the routing of a client.
@@ -119,6 +133,8 @@ pub(super) fn request(micro_op: &MicroOp) -> Result<Request, Problem> {
         MicroOp::ReadCounter { key, .. } => (Purpose::Read, READ_COUNTER, vec![key]),
         MicroOp::InspectCounter { key, .. } => (Purpose::Inspect, READ_COUNTER, vec![key]),
         MicroOp::Increment { key, delta } => (Purpose::Mutate, INCREMENT, vec![key, delta]),
+        MicroOp::Append { key, value } => (Purpose::Mutate, APPEND, vec![key, value]),
+        MicroOp::ReadList { key, .. } => (Purpose::Read, READ_LIST, vec![key]),
         _ => return Err(Problem::NotOffered),
     };
     Ok(Request { purpose, statement, parameters })
@@ -157,6 +173,9 @@ pub(super) fn answered(
         }
         MicroOp::InspectCounter { key, .. } => {
             MicroOp::InspectCounter { key, result: Some(column(row, 0)?) }
+        }
+        MicroOp::ReadList { key, .. } => {
+            MicroOp::ReadList { key, result: Some(column::<Vec<Value>>(row, 0)?.into()) }
         }
         _ => return Ok((micro_op.clone(), version(row, 0)?)),
     };
@@ -204,6 +223,8 @@ mod tests {
             MicroOp::Increment { key: 1, delta: 2 },
             MicroOp::read_counter(1),
             MicroOp::inspect_counter(1),
+            MicroOp::Append { key: 1, value: 2 },
+            MicroOp::read_list(1),
         ];
         assert_eq!(all.each_ref().map(MicroOp::function), FUNCTIONS);
         for micro_op in all {
