@@ -187,6 +187,74 @@ fn elements_are_added_and_locks_are_held_by_one_until_they_end() {
 }
 
 #[test]
+fn transactions_happen_whole_or_not_at_all() {
+    etcd("etcd-transactions", json!({}), async |setup| {
+        let nodes = setup.lab.nodes();
+        let mut first = setup.client(0, nodes[0], PATIENT).await;
+        let mut second = setup.client(1, nodes[1], PATIENT).await;
+        let shown = |answer: &Answer| match answer {
+            Answer::Ok { micro_ops, .. } => {
+                micro_ops.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+            }
+            other => panic!("expected a result, found {other:?}"),
+        };
+        let accounts = [write(5), MicroOp::Write { key: 8, value: 0 }];
+        let opened = version(&first.invoke(&accounts).await);
+        let steps = [
+            MicroOp::Transfer { from: KEY, to: 8, amount: 2 },
+            MicroOp::read(KEY),
+            MicroOp::Append { key: 1, value: 7 },
+            MicroOp::Append { key: 1, value: -7 },
+            MicroOp::read_list(1),
+            MicroOp::read_set(1),
+            MicroOp::Add { key: 1, value: 8 },
+            MicroOp::read_set(1),
+            MicroOp::Increment { key: 1, delta: 4 },
+            MicroOp::read_counter(1),
+        ];
+        let done = second.invoke(&steps).await;
+        let expected = "transfer 7 8 2, read 7 -> 3, append 1 7, append 1 -7, \
+                        read-list 1 -> [7, -7], read-set 1 -> {}, add 1 8, read-set 1 -> {8}, \
+                        increment 1 4, read-counter 1 -> 4";
+        assert_eq!(shown(&done), expected);
+        assert!(version(&done) > opened);
+        let add = MicroOp::Add { key: 1, value: 9 };
+        let overdraft = [add.clone(), MicroOp::Transfer { from: 8, to: KEY, amount: 3 }];
+        assert_fails(&first.invoke(&overdraft).await, "mismatch");
+        let refused = first.invoke(&[add, MicroOp::acquire(1)]).await;
+        assert_fails(&refused, "etcd's transactions have no acquire");
+        version(&first.invoke(&[MicroOp::Append { key: 1, value: 1 }]).await);
+        let reads = [MicroOp::read(8), MicroOp::read_list(1), MicroOp::read_set(1)];
+        let seen = "read 8 -> 2, read-list 1 -> [7, -7, 1], read-set 1 -> {8}";
+        assert_eq!(shown(&second.invoke(&reads).await), seen);
+
+        // Of those that look before they write only one comes first.
+        let mut conflicts = 0;
+        for pair in 100..1_000 {
+            let skew = |key, other: i64| {
+                let added = MicroOp::Add { key, value: 1 };
+                [MicroOp::read_set(key), MicroOp::read_set(other), added]
+            };
+            let (one, other) = (skew(2 * pair, 2 * pair + 1), skew(2 * pair + 1, 2 * pair));
+            let (one, other) = tokio::join!(first.invoke(&one), second.invoke(&other));
+            let answers = [&one, &other];
+            let empty = |it: &&&Answer| shown(it).matches("-> {}").count() == 2;
+            let (done, failed): (Vec<_>, Vec<_>) =
+                answers.iter().partition(|it| matches!(it, Answer::Ok { .. }));
+            assert!(done.iter().filter(empty).count() <= 1, "{answers:?}");
+            for answer in &failed {
+                assert_fails(answer, "another transaction came first");
+                conflicts += 1;
+            }
+            if conflicts > 3 {
+                return;
+            }
+        }
+        panic!("expected conflicts, found {conflicts}");
+    });
+}
+
+#[test]
 fn a_leader_that_is_cut_off_neither_writes_nor_reads_but_may_show_what_it_has() {
     etcd("etcd-partition", json!({ "reads": "serializable" }), async |setup| {
         let old = setup.leader(&setup.lab.nodes()).await;

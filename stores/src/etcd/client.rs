@@ -1,8 +1,8 @@
 //! A client of one node.
 //!
 //! A set is a key per element, read as one range: additions never wait for each other, and what is
-//! tested is that a range sees all of them at one revision. [Locks](super::lock) have a page of
-//! their own.
+//! tested is that a range sees all of them at one revision. [Locks](super::lock) and
+//! [transactions](super::transaction) have pages of their own.
 //!
 //! The version of a write is its revision: etcd numbers all changes of the whole store in the order
 //! in which they are executed. It stands without an epoch. The answers tell the term as well, but
@@ -136,22 +136,36 @@ impl EtcdClient {
     }
 }
 
-fn version(revision: u64) -> Version {
+/// Whether it is a transaction even alone.
+fn is_transaction(micro_op: &MicroOp) -> bool {
+    matches!(
+        micro_op,
+        MicroOp::Append { .. }
+            | MicroOp::ReadList { .. }
+            | MicroOp::Increment { .. }
+            | MicroOp::ReadCounter { .. }
+            | MicroOp::Transfer { .. }
+    )
+}
+
+pub(super) fn version(revision: u64) -> Version {
     Version { epoch: 0, position: revision }
 }
 
 #[async_trait]
 impl Client for EtcdClient {
     async fn invoke(&mut self, operation: &[MicroOp]) -> Answer {
-        let [micro_op] = operation else {
-            let count = operation.len();
-            return Answer::Fail(format!("expected one micro-operation, found {count}"));
-        };
         let deadline = Instant::now() + self.timeout;
-        match self.perform(micro_op, deadline).await {
-            Ok((done, version)) => {
-                Answer::Ok { micro_ops: vec![done], node: Some(self.node), version }
+        let done = match operation {
+            [] => Err(Answer::Fail("expected an operation, found nothing to do".to_owned())),
+            [single] if !is_transaction(single) => {
+                let done = self.perform(single, deadline).await;
+                done.map(|(done, version)| (vec![done], version))
             }
+            several => self.transact(several, deadline).await,
+        };
+        match done {
+            Ok((micro_ops, version)) => Answer::Ok { micro_ops, node: Some(self.node), version },
             Err(answer) => answer,
         }
     }

@@ -4,6 +4,8 @@
 //! | what | key | value |
 //! |---|---|---|
 //! | register 7 | `register/7` | its value, in decimal |
+//! | counter 7 | `counter/7` | where it stands, in decimal |
+//! | list 7 | `list/7` | its elements, in decimal, with spaces between them |
 //! | element 5 of set 7 | `set/7/5` | nothing: an element is in the set if its key is there |
 //! | lock 7 | `lock/7` | nothing: it is held if its key is there, and ends with its lease |
 
@@ -38,9 +40,34 @@ pub(super) fn register(key: Key) -> String {
     format!("register/{key}")
 }
 
+/// What a transaction reads and puts as one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Place {
+    Register(Key),
+    Counter(Key),
+    List(Key),
+    Set(Key),
+}
+
+impl Place {
+    fn key(self) -> String {
+        match self {
+            Place::Register(key) => register(key),
+            Place::Counter(key) => format!("counter/{key}"),
+            Place::List(key) => format!("list/{key}"),
+            Place::Set(key) => set(key),
+        }
+    }
+}
+
 /// The prefix of a set's elements.
 fn set(key: Key) -> String {
     format!("set/{key}/")
+}
+
+/// The first key behind all that begin with the prefix: 0 follows the slash.
+fn set_end(key: Key) -> String {
+    format!("set/{key}0")
 }
 
 /// The key of a lock.
@@ -76,14 +103,45 @@ pub(super) fn add(key: Key, element: Value) -> serde_json::Value {
 
 /// Reads all elements of a set in one go.
 pub(super) fn elements(key: Key, reads: EtcdReads) -> serde_json::Value {
-    // The first key behind all that begin with the prefix: 0 follows the slash.
-    let end = format!("set/{key}0");
     json!({
         "key": encode(&set(key)),
-        "range_end": encode(&end),
+        "range_end": encode(&set_end(key)),
         "serializable": reads == EtcdReads::Serializable,
         "keys_only": true,
     })
+}
+
+/// Reads a place.
+pub(super) fn range_of(place: Place, reads: EtcdReads) -> serde_json::Value {
+    match place {
+        Place::Set(key) => elements(key, reads),
+        other => range(&other.key(), reads),
+    }
+}
+
+/// Puts what a place is to hold; elements of sets are put one by one.
+pub(super) fn put_at(place: Place, values: &[Value]) -> serde_json::Value {
+    let values: Vec<_> = values.iter().map(Value::to_string).collect();
+    json!({ "key": encode(&place.key()), "value": encode(&values.join(" ")) })
+}
+
+/// Holds if a place has not changed since it was read, at `revision`.
+pub(super) fn unchanged(place: Place, read: &Range, revision: u64) -> serde_json::Value {
+    match place {
+        Place::Set(key) => json!({
+            "key": encode(&set(key)),
+            "range_end": encode(&set_end(key)),
+            "target": "MOD",
+            "result": "LESS",
+            "mod_revision": (revision + 1).to_string(),
+        }),
+        other => json!({
+            "key": encode(&other.key()),
+            "target": "MOD",
+            "result": "EQUAL",
+            "mod_revision": read.kvs.first().map_or(0, |it| it.mod_revision).to_string(),
+        }),
+    }
 }
 
 /// Asks for a lease.
@@ -142,6 +200,41 @@ pub(super) struct Range {
     pub(super) kvs: Vec<KeyValue>,
 }
 
+impl Range {
+    /// What a place held.
+    pub(super) fn values(&self, place: Place) -> Result<Vec<Value>, CallError> {
+        match (place, self.kvs.as_slice()) {
+            (Place::Set(key), found) => found.iter().map(|it| it.element(key)).collect(),
+            (_, []) => Ok(Vec::new()),
+            (Place::List(_), [list, ..]) => list.list(),
+            (_, [one, ..]) => Ok(vec![one.value()?]),
+        }
+    }
+}
+
+/// What a transaction of reads is answered.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Ranges {
+    pub(super) header: Header,
+    #[serde(default)]
+    responses: Vec<Response>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Response {
+    response_range: Range,
+}
+
+impl Ranges {
+    /// As many as were asked for.
+    pub(super) fn ranges(&self, count: usize) -> Result<impl Iterator<Item = &Range>, CallError> {
+        match self.responses.len() == count {
+            true => Ok(self.responses.iter().map(|it| &it.response_range)),
+            false => Err(CallError::Unreadable),
+        }
+    }
+}
+
 /// A key with its value.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct KeyValue {
@@ -159,6 +252,13 @@ impl KeyValue {
         decimal(&self.value, "")
     }
 
+    /// The elements of a list.
+    fn list(&self) -> Result<Vec<Value>, CallError> {
+        let text = decoded(&self.value)?;
+        let elements = text.split(' ').map(|it| it.parse().map_err(|_| CallError::Unreadable));
+        elements.collect()
+    }
+
     /// The element of a set that the key stands for.
     pub(super) fn element(&self, key: Key) -> Result<Value, CallError> {
         decimal(&self.key, &set(key))
@@ -167,10 +267,14 @@ impl KeyValue {
 
 /// The number that stands in base64 after a prefix.
 fn decimal(encoded: &str, prefix: &str) -> Result<Value, CallError> {
-    let bytes = STANDARD.decode(encoded).map_err(|_| CallError::Unreadable)?;
-    let text = std::str::from_utf8(&bytes).map_err(|_| CallError::Unreadable)?;
+    let text = decoded(encoded)?;
     let digits = text.strip_prefix(prefix).ok_or(CallError::Unreadable)?;
     digits.parse().map_err(|_| CallError::Unreadable)
+}
+
+fn decoded(encoded: &str) -> Result<String, CallError> {
+    let bytes = STANDARD.decode(encoded).map_err(|_| CallError::Unreadable)?;
+    String::from_utf8(bytes).map_err(|_| CallError::Unreadable)
 }
 
 /// A lease that was granted.
@@ -248,6 +352,18 @@ mod tests {
         );
         assert!(written.succeeded);
         assert_eq!(written.header.revision, 3);
+
+        let ranges: Ranges = read(
+            r#"{"header":{"revision":"9"},"succeeded":true,"responses":[
+            {"response_range":{"header":{"revision":"9"},"kvs":[{"key":"bGlzdC83",
+            "create_revision":"2","mod_revision":"8","version":"2","value":"MSAtMg=="}],
+            "count":"1"}},{"response_range":{"header":{"revision":"9"}}}]}"#,
+        );
+        assert_eq!(ranges.header.revision, 9);
+        assert!(ranges.ranges(3).is_err());
+        let found: Vec<_> = ranges.ranges(2).expect("there are two").collect();
+        assert_eq!(found[0].values(Place::List(7)), Ok(vec![1, -2]));
+        assert_eq!(found[1].values(Place::Register(7)), Ok(vec![]));
 
         let status: Status = read(
             r#"{"header":{"member_id":"13668033151171901709","revision":"1"},"version":"3.4.23",

@@ -14,9 +14,10 @@ mod lock;
 mod members;
 mod messages;
 mod settings;
+mod transaction;
 
 use async_trait::async_trait;
-use perjury_history::NodeId;
+use perjury_history::{MicroOp, NodeId};
 use perjury_lab::Lab;
 use perjury_lab::machines::{Footprint, Machine};
 use perjury_lab::remote::RemoteError;
@@ -75,6 +76,12 @@ impl Store for EtcdStore {
                 "inspect-set",
                 "acquire",
                 "release",
+                "append",
+                "read-list",
+                "increment",
+                "read-counter",
+                "transfer",
+                MicroOp::TRANSACTION,
             ]
             .into(),
             primaries: true,
