@@ -39,6 +39,12 @@ pub enum AnomalyKind {
     RepeatedToken,
     /// A later acquisition of a lock brought a smaller token.
     TokenOrder,
+    /// All accounts together held more or less than there is.
+    WrongTotal,
+    /// An account held less than nothing.
+    NegativeBalance,
+    /// An account was not there when others were, or one was that nobody opened.
+    WrongAccounts,
     /// Transactions were not kept apart as they should be, seen in the given order between them.
     Isolation(Phenomenon, Order),
 }
@@ -193,7 +199,7 @@ impl Phenomenon {
 }
 
 /// The kinds that are not of transactions.
-const OTHERS: [AnomalyKind; 14] = [
+const OTHERS: [AnomalyKind; 17] = [
     AnomalyKind::Nonlinearizable,
     AnomalyKind::ReadYourWrites,
     AnomalyKind::MonotonicReads,
@@ -208,6 +214,9 @@ const OTHERS: [AnomalyKind; 14] = [
     AnomalyKind::TwoHolders,
     AnomalyKind::RepeatedToken,
     AnomalyKind::TokenOrder,
+    AnomalyKind::WrongTotal,
+    AnomalyKind::NegativeBalance,
+    AnomalyKind::WrongAccounts,
 ];
 
 const KINDS: usize = OTHERS.len() + Phenomenon::ALL.len() * Order::ALL.len();
@@ -244,6 +253,9 @@ impl AnomalyKind {
             AnomalyKind::TwoHolders => "two-holders",
             AnomalyKind::RepeatedToken => "repeated-token",
             AnomalyKind::TokenOrder => "token-order",
+            AnomalyKind::WrongTotal => "wrong-total",
+            AnomalyKind::NegativeBalance => "negative-balance",
+            AnomalyKind::WrongAccounts => "wrong-accounts",
             AnomalyKind::Isolation(phenomenon, order) => phenomenon.names()[order as usize],
         }
     }
@@ -259,7 +271,11 @@ impl AnomalyKind {
             AnomalyKind::LostWrite => Model::Durable,
             AnomalyKind::TwoLeaders => Model::SingleLeader,
             AnomalyKind::Divergence => Model::Convergent,
-            AnomalyKind::UnexpectedValue | AnomalyKind::DuplicateElement => Model::Integrity,
+            AnomalyKind::UnexpectedValue
+            | AnomalyKind::DuplicateElement
+            | AnomalyKind::WrongTotal
+            | AnomalyKind::NegativeBalance
+            | AnomalyKind::WrongAccounts => Model::Integrity,
             AnomalyKind::TwoHolders => Model::MutualExclusion,
             AnomalyKind::RepeatedToken | AnomalyKind::TokenOrder => Model::Fencing,
             AnomalyKind::Isolation(phenomenon, order) => {

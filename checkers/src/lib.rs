@@ -31,6 +31,7 @@
 
 mod analysis;
 mod anomaly;
+pub mod bank;
 mod context;
 pub mod convergence;
 pub mod counters;
@@ -53,6 +54,7 @@ mod wording;
 
 pub use analysis::Analysis;
 pub use anomaly::{Anomaly, AnomalyKind, Edge, Phenomenon, Witness, WitnessOperation};
+pub use bank::Bank;
 pub use context::{Checker, Context};
 pub use convergence::Convergence;
 pub use counters::Counters;

@@ -119,7 +119,7 @@ fn every_drawn_anomaly_is_one() {
 #[test]
 fn the_reference_has_every_key_and_value_and_no_other() {
     let reference = page("campaigns.md");
-    let cases: [(&str, &[&str]); 7] = [
+    let cases: [(&str, &[&str]); 11] = [
         ("Keys of a test", &["nonsense = 1"]),
         ("The store `replica`", &["store = { kind = 'replica', nonsense = 1 }"]),
         (
@@ -132,6 +132,19 @@ fn the_reference_has_every_key_and_value_and_no_other() {
             &["store = 'replica'\nworkload = { kind = 'counter', nonsense = 1 }"],
         ),
         ("The workload `lock`", &["store = 'replica'\nworkload = { kind = 'lock', nonsense = 1 }"]),
+        (
+            "The workloads `append` and `wr`",
+            &["store = 'replica'\nworkload = { kind = 'append', nonsense = 1 }"],
+        ),
+        ("The workload `bank`", &["store = 'replica'\nworkload = { kind = 'bank', nonsense = 1 }"]),
+        (
+            "The workload `long-fork`",
+            &["store = 'replica'\nworkload = { kind = 'long-fork', nonsense = 1 }"],
+        ),
+        (
+            "The workload `causal-reverse`",
+            &["store = 'replica'\nworkload = { kind = 'causal-reverse', nonsense = 1 }"],
+        ),
         ("Expectations", &["store = 'replica'\nexpect.nonsense = 1"]),
     ];
     for (heading, tests) in cases {
@@ -158,6 +171,7 @@ fn the_reference_has_every_choice() {
         "rejoin",
         "reads",
         "leader-reads",
+        "isolation",
         "fsync",
     ];
     let store = section(&reference, "The store `replica`");

@@ -7,9 +7,12 @@ use perjury_checkers::{Analysis, Anomaly, AnomalyKind, Judgement, Model, Phenome
 use crate::{format, leadership};
 
 /// The kinds of anomaly, the most telling first.
-const MOST_TELLING_FIRST: [AnomalyKind; 14] = [
+const MOST_TELLING_FIRST: [AnomalyKind; 17] = [
     AnomalyKind::TwoLeaders,
     AnomalyKind::LostWrite,
+    AnomalyKind::WrongTotal,
+    AnomalyKind::WrongAccounts,
+    AnomalyKind::NegativeBalance,
     AnomalyKind::RepeatedToken,
     AnomalyKind::TokenOrder,
     AnomalyKind::TwoHolders,
@@ -101,6 +104,9 @@ pub(crate) fn full_count(analysis: &Analysis, kind: AnomalyKind, listed: usize) 
         AnomalyKind::DuplicateElement => measure(analysis, "duplicate_elements"),
         AnomalyKind::TwoHolders => measure(analysis, "two_holders"),
         AnomalyKind::RepeatedToken => measure(analysis, "repeated_tokens"),
+        AnomalyKind::WrongTotal => measure(analysis, "wrong_totals"),
+        AnomalyKind::NegativeBalance => measure(analysis, "negative_balances"),
+        AnomalyKind::WrongAccounts => measure(analysis, "wrong_accounts"),
         AnomalyKind::ReadYourWrites
         | AnomalyKind::MonotonicReads
         | AnomalyKind::MonotonicWrites
@@ -195,6 +201,9 @@ fn clause(analysis: &Analysis, kind: AnomalyKind, anomalies: &[&Anomaly]) -> Str
         AnomalyKind::TwoHolders => format!("two clients held a lock at once {times}"),
         AnomalyKind::RepeatedToken => format!("a fencing token was given again {times}"),
         AnomalyKind::TokenOrder => format!("a later fencing token was smaller {times}"),
+        AnomalyKind::WrongTotal => format!("the total of all accounts was wrong {times}"),
+        AnomalyKind::NegativeBalance => format!("an account held less than nothing {times}"),
+        AnomalyKind::WrongAccounts => format!("accounts were missing, or unknown, {times}"),
         AnomalyKind::Isolation(phenomenon, _) => {
             format!("{} ({})", told(phenomenon), kind.name())
         }
@@ -218,6 +227,9 @@ pub(crate) fn title(kind: AnomalyKind) -> &'static str {
         AnomalyKind::TwoHolders => "Two holders of a lock",
         AnomalyKind::RepeatedToken => "Fencing tokens given again",
         AnomalyKind::TokenOrder => "Fencing tokens out of order",
+        AnomalyKind::WrongTotal => "Wrong totals",
+        AnomalyKind::NegativeBalance => "Negative balances",
+        AnomalyKind::WrongAccounts => "Missing or unknown accounts",
         AnomalyKind::Isolation(phenomenon, _) => match phenomenon {
             Phenomenon::GarbageRead => "Reads of what nobody wrote",
             Phenomenon::DuplicateElements => "Elements twice in a list",

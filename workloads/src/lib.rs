@@ -32,16 +32,24 @@
 //!
 //! Start reading at [`Generator`], then [`Workload`].
 
+pub mod append;
+pub mod bank;
+pub mod causal_reverse;
 pub mod counter;
+pub mod g2;
 pub mod generator;
 pub mod lock;
+pub mod long_fork;
 mod options;
 pub mod register;
 mod registry;
 pub mod set;
 pub mod simulate;
+mod transactions;
 mod workload;
+pub mod wr;
 
 pub use generator::{Context, FreeProcess, Generator, Invocation, Next};
 pub use registry::{WorkloadError, names, no_options, workload};
+pub use transactions::TransactionOptions;
 pub use workload::{RunPlan, Workload};

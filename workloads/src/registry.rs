@@ -4,11 +4,17 @@ use serde::de::value::MapDeserializer;
 use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
-use crate::Workload;
+use crate::append::{self, Append};
+use crate::bank::{self, Bank, BankOptions};
+use crate::causal_reverse::{self, CausalReverse, CausalReverseOptions};
 use crate::counter::{self, Counter, CounterOptions};
+use crate::g2::{self, G2, G2Options};
 use crate::lock::{self, Lock, LockOptions};
+use crate::long_fork::{self, LongFork, LongForkOptions};
 use crate::register::{self, Register, RegisterOptions};
 use crate::set::{self, Set, SetOptions};
+use crate::wr::{self, WriteRead};
+use crate::{TransactionOptions, Workload};
 
 /// Why there is no such workload.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -53,7 +59,18 @@ fn hint(nearest: Option<&'static str>) -> String {
 
 /// The names of all workloads.
 pub fn names() -> &'static [&'static str] {
-    &[register::NAME, set::NAME, counter::NAME, lock::NAME]
+    &[
+        register::NAME,
+        set::NAME,
+        counter::NAME,
+        lock::NAME,
+        append::NAME,
+        wr::NAME,
+        bank::NAME,
+        long_fork::NAME,
+        g2::NAME,
+        causal_reverse::NAME,
+    ]
 }
 
 /// The workload of that name. `options` is any map that serde can read: a table of a campaign file,
@@ -81,6 +98,30 @@ pub fn workload<'de, D: Deserializer<'de>>(
         lock::NAME => {
             let options: LockOptions = read_options(lock::NAME, options)?;
             Ok(Box::new(Lock::new(options)?))
+        }
+        append::NAME => {
+            let options: TransactionOptions = read_options(append::NAME, options)?;
+            Ok(Box::new(Append::new(options)?))
+        }
+        wr::NAME => {
+            let options: TransactionOptions = read_options(wr::NAME, options)?;
+            Ok(Box::new(WriteRead::new(options)?))
+        }
+        bank::NAME => {
+            let options: BankOptions = read_options(bank::NAME, options)?;
+            Ok(Box::new(Bank::new(options)?))
+        }
+        long_fork::NAME => {
+            let options: LongForkOptions = read_options(long_fork::NAME, options)?;
+            Ok(Box::new(LongFork::new(options)?))
+        }
+        g2::NAME => {
+            let options: G2Options = read_options(g2::NAME, options)?;
+            Ok(Box::new(G2::new(&options)?))
+        }
+        causal_reverse::NAME => {
+            let options: CausalReverseOptions = read_options(causal_reverse::NAME, options)?;
+            Ok(Box::new(CausalReverse::new(options)?))
         }
         _ => Err(unknown_name(name)),
     }
@@ -127,7 +168,8 @@ mod tests {
 
     #[test]
     fn unknown_names_are_refused_with_a_hint() {
-        let known = "expected a workload (register, set, counter, lock), found";
+        let known = "expected a workload (register, set, counter, lock, append, wr, bank, \
+                     long-fork, g2, causal-reverse), found";
         refused("registers", json!({}), &format!("{known} `registers`; did you mean `register`?"));
         refused("queue", json!({}), &format!("{known} `queue`"));
     }
@@ -167,6 +209,24 @@ mod tests {
             json!({ "read-share": 1.0 }),
             "workload `counter`: expected `read-share` to be from 0 and below 1, found 1; \
              without a mutation there is nothing to read",
+        );
+        refused(
+            "append",
+            json!({ "length-min": 5 }),
+            "workload `append`: expected `length-max` to be from `length-min` (5) to 100, found 4; \
+             a transaction has as many micro-operations at most",
+        );
+        refused(
+            "bank",
+            json!({ "accounts": 1 }),
+            "workload `bank`: expected `accounts` to be from 2 to 100, found 1; \
+             money goes from one account to another, and all are read at once",
+        );
+        refused(
+            "bank",
+            json!({ "total": -1 }),
+            "workload `bank`: expected `total` to be positive, found -1; \
+             without money there is nothing to transfer",
         );
         refused(
             "lock",

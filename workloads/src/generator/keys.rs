@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use perjury_history::Key;
-use rand::RngExt as _;
 use rand_pcg::Pcg64;
+
+use super::{KeyDistribution, Positions};
 
 /// A few active keys, each with what the caller notes about it. A key that has been picked often
 /// enough is replaced by a fresh number; numbers count up from 0 and are never used again.
@@ -15,6 +16,8 @@ pub struct Keys<S> {
     positions: BTreeMap<Key, usize>,
     picks_per_key: u64,
     keys_max: u64,
+    /// Which of them is chosen.
+    choice: Positions,
     /// Keys given so far; also the next number.
     given: u64,
 }
@@ -33,14 +36,30 @@ impl<S: Default> Keys<S> {
     /// `active` keys at a time (at least one), each picked `picks_per_key` times before it retires,
     /// and `keys_max` in all: when they are used up, the last ones stay in use.
     pub fn new(active: u32, picks_per_key: u64, keys_max: u64) -> Self {
+        Self::chosen(active, picks_per_key, keys_max, KeyDistribution::Uniform)
+    }
+
+    /// The same without an end, where some are picked more often than others.
+    pub fn distributed(active: u32, picks_per_key: u64, distribution: KeyDistribution) -> Self {
+        Self::chosen(active, picks_per_key, u64::MAX, distribution)
+    }
+
+    fn chosen(
+        active: u32,
+        picks_per_key: u64,
+        keys_max: u64,
+        distribution: KeyDistribution,
+    ) -> Self {
+        let active = u64::from(active).min(keys_max).max(1) as u32;
         let mut keys = Self {
             active: Vec::new(),
             positions: BTreeMap::new(),
             picks_per_key,
             keys_max,
+            choice: Positions::new(distribution, active),
             given: 0,
         };
-        for position in 0..u64::from(active).min(keys_max).max(1) as usize {
+        for position in 0..active as usize {
             let fresh = keys.fresh(position);
             keys.active.push(fresh);
         }
@@ -49,7 +68,7 @@ impl<S: Default> Keys<S> {
 
     /// A random active key.
     pub fn pick(&mut self, rng: &mut Pcg64) -> &mut ActiveKey<S> {
-        let position = rng.random_range(0..self.active.len() as u32) as usize;
+        let position = self.choice.draw(rng);
         let used_up = self.active[position].picks >= self.picks_per_key;
         if used_up && self.given < self.keys_max {
             self.positions.remove(&self.active[position].key);
@@ -58,6 +77,11 @@ impl<S: Default> Keys<S> {
         let chosen = &mut self.active[position];
         chosen.picks += 1;
         chosen
+    }
+
+    /// A random active key, of which that is not counted.
+    pub fn peek(&self, rng: &mut Pcg64) -> Key {
+        self.active[self.choice.draw(rng)].key
     }
 
     /// The notes about a key; `None` once it has retired.

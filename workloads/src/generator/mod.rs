@@ -36,6 +36,7 @@
 //! # drop(load);
 //! ```
 
+mod distribution;
 mod keys;
 mod limit;
 mod mix;
@@ -52,6 +53,8 @@ use perjury_history::{Event, MicroOp, NodeId, Process};
 use rand::RngExt as _;
 use rand_pcg::Pcg64;
 
+pub use distribution::KeyDistribution;
+pub(crate) use distribution::Positions;
 pub use keys::{ActiveKey, Keys};
 pub use limit::{Delay, OperationLimit, TimeLimit, UntilOk, sleep};
 pub use mix::{Mix, mix};
