@@ -119,7 +119,7 @@ fn every_drawn_anomaly_is_one() {
 #[test]
 fn the_reference_has_every_key_and_value_and_no_other() {
     let reference = page("campaigns.md");
-    let cases: [(&str, &[&str]); 11] = [
+    let cases: [(&str, &[&str]); 12] = [
         ("Keys of a test", &["nonsense = 1"]),
         ("The store `replica`", &["store = { kind = 'replica', nonsense = 1 }"]),
         (
@@ -140,6 +140,10 @@ fn the_reference_has_every_key_and_value_and_no_other() {
         (
             "The workload `long-fork`",
             &["store = 'replica'\nworkload = { kind = 'long-fork', nonsense = 1 }"],
+        ),
+        (
+            "The workload `monotonic`",
+            &["store = 'replica'\nworkload = { kind = 'monotonic', nonsense = 1 }"],
         ),
         (
             "The workload `causal-reverse`",

@@ -40,6 +40,7 @@ pub mod g2;
 pub mod generator;
 pub mod lock;
 pub mod long_fork;
+pub mod monotonic;
 mod options;
 pub mod register;
 mod registry;

@@ -11,6 +11,7 @@ use crate::counter::{self, Counter, CounterOptions};
 use crate::g2::{self, G2, G2Options};
 use crate::lock::{self, Lock, LockOptions};
 use crate::long_fork::{self, LongFork, LongForkOptions};
+use crate::monotonic::{self, Monotonic, MonotonicOptions};
 use crate::register::{self, Register, RegisterOptions};
 use crate::set::{self, Set, SetOptions};
 use crate::wr::{self, WriteRead};
@@ -69,6 +70,7 @@ pub fn names() -> &'static [&'static str] {
         bank::NAME,
         long_fork::NAME,
         g2::NAME,
+        monotonic::NAME,
         causal_reverse::NAME,
     ]
 }
@@ -118,6 +120,10 @@ pub fn workload<'de, D: Deserializer<'de>>(
         g2::NAME => {
             let options: G2Options = read_options(g2::NAME, options)?;
             Ok(Box::new(G2::new(&options)?))
+        }
+        monotonic::NAME => {
+            let options: MonotonicOptions = read_options(monotonic::NAME, options)?;
+            Ok(Box::new(Monotonic::new(options)?))
         }
         causal_reverse::NAME => {
             let options: CausalReverseOptions = read_options(causal_reverse::NAME, options)?;
@@ -169,7 +175,7 @@ mod tests {
     #[test]
     fn unknown_names_are_refused_with_a_hint() {
         let known = "expected a workload (register, set, counter, lock, append, wr, bank, \
-                     long-fork, g2, causal-reverse), found";
+                     long-fork, g2, monotonic, causal-reverse), found";
         refused("registers", json!({}), &format!("{known} `registers`; did you mean `register`?"));
         refused("queue", json!({}), &format!("{known} `queue`"));
     }

@@ -160,6 +160,27 @@ fn the_writes_of_a_group_are_made_one_after_the_other() {
 }
 
 #[test]
+fn increments_are_read_at_once_and_readers_read_all_counters() {
+    let options = json!({ "keys": 2, "operations-per-round": 50 });
+    let history = history("monotonic", options, crashing());
+    let mut operations: BTreeMap<Key, u64> = BTreeMap::new();
+    let mut counted = BTreeSet::new();
+    for operation in history.iter() {
+        match *operation.micro_ops {
+            [MicroOp::Append { key, value }, MicroOp::ReadList { key: read, .. }] => {
+                assert!(key == read && counted.insert(value), "{operation:?}");
+            }
+            [MicroOp::ReadList { key: one, .. }, MicroOp::ReadList { key: other, .. }] => {
+                assert!(one % 2 == 0 && other == one + 1, "{operation:?}");
+            }
+            ref other => panic!("{other:?}"),
+        }
+        *operations.entry(operation.micro_ops[0].key() / 2).or_default() += 1;
+    }
+    assert!(operations.len() > 50 && operations.values().rev().skip(1).all(|it| *it == 50));
+}
+
+#[test]
 fn a_bank_opens_before_anything_else_is_done() {
     let options = json!({ "accounts": 3, "total": 50, "transfer-max": 9 });
     for simulation in [Simulation::default(), Simulation { fail_share: 0.9, ..crashing() }] {
