@@ -79,7 +79,8 @@ pub fn judge(expect: &Expectations, analysis: &Analysis, whole_course: bool) -> 
     // A checker may refute a model and have no anomaly to show for it.
     for model in refuted(analysis) {
         let shown = found.iter().any(|kind| kind.rules_out() == model);
-        if !shown && !listed().any(|violation| violation.name() == model.name()) {
+        let meant = |it: &Violation| it.covers_model(model) || it.shows(model);
+        if !shown && !listed().any(meant) {
             let text = format!("{model} holds beyond the expected");
             note(text, "it is violated".to_owned(), exit_code::VIOLATION);
         }

@@ -170,3 +170,44 @@ fn wrong_sets_counters_and_locks_are_found() {
         assert!(found * 100 >= count * 80, "{test}: {found} of {count}: {failed:#?}");
     }
 }
+
+const TRANSACTIONS: &str = include_str!("../../campaigns/transactions.toml");
+
+#[test]
+fn no_level_of_isolation_is_accused_of_what_it_forbids() {
+    let tests = [
+        "append-serializable",
+        "wr-serializable",
+        "g2-serializable",
+        "long-fork-snapshot-isolation",
+        "monotonic-snapshot-isolation",
+        "bank-serializable",
+        "bank-snapshot-isolation",
+    ];
+    for test in tests {
+        let failed = unexpected(TRANSACTIONS, test, seeds(50));
+        assert!(failed.is_empty(), "{test}: {failed:#?}");
+    }
+}
+
+#[test]
+fn each_level_of_isolation_shows_what_it_allows() {
+    let count = seeds(20);
+    let tests = [
+        "append-snapshot-isolation",
+        "append-read-committed",
+        "append-read-uncommitted",
+        "wr-snapshot-isolation",
+        "g2-snapshot-isolation",
+        "long-fork-read-committed",
+        "causal-reverse-followers",
+        "bank-read-committed",
+        "bank-read-uncommitted",
+    ];
+    for test in tests {
+        let failed = unexpected(TRANSACTIONS, test, count);
+        let found = count - failed.len() as u64;
+        println!("{test}: as expected with {found} of {count} seeds");
+        assert!(found * 100 >= count * 80, "{test}: {found} of {count}: {failed:#?}");
+    }
+}

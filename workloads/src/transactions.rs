@@ -1,7 +1,7 @@
 //! What the workloads of transactions have in common: random reads and writes of a few keys, as
 //! Elle's generators make them (Kingsbury & Alvaro 2020), and who judges them.
 
-use perjury_checkers::{Checker, Leaders, Progress};
+use perjury_checkers::{Checker, Leaders, Progress, transactions::Transactions};
 use perjury_history::{History, Key, MicroOp, Value};
 use rand::RngExt as _;
 use rand_pcg::Pcg64;
@@ -106,7 +106,7 @@ pub(crate) fn read_all(
 
 /// Who judges transactions.
 pub(crate) fn checkers() -> Vec<Box<dyn Checker>> {
-    vec![Box::new(Leaders), Box::new(Progress)]
+    vec![Box::new(Transactions::default()), Box::new(Leaders), Box::new(Progress)]
 }
 
 /// The endless stream of transactions.

@@ -64,6 +64,35 @@ impl Graph {
         })
     }
 
+    /// The order of versions alone, of those that certainly happened: a read may have been of what is
+    /// not committed and never will be, so that it does not show that a transaction of unknown
+    /// outcome happened.
+    pub(crate) fn of_writes(observations: &Observations, order: Order) -> Self {
+        let transactions = observations.len() as u32;
+        let vertices = transactions * if order == Order::RealTime { 2 } else { 1 };
+        let happened = |it: &&u32| observations.completed[**it as usize] != NEVER;
+        Self::from_edges(transactions, vertices, |emit| {
+            for item in 0..observations.items.len() as u32 {
+                let mut last = None;
+                for &writer in observations.chains.of(item).iter().filter(happened) {
+                    if let Some(last) = last.filter(|it| *it != writer) {
+                        emit(last, writer, kind::WW);
+                    }
+                    last = Some(writer);
+                }
+                let tail = observations.tails.of(item).iter().filter(happened);
+                if let Some(last) = last {
+                    tail.filter(|it| **it != last).for_each(|it| emit(last, *it, kind::WW));
+                }
+            }
+            match order {
+                Order::Free => {}
+                Order::Session => sessions(observations, emit),
+                Order::RealTime => real_time(observations, transactions, emit),
+            }
+        })
+    }
+
     /// The edges that `each` emits, which it must do twice in the same way.
     pub(crate) fn from_edges(
         transactions: u32,

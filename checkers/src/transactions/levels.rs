@@ -145,12 +145,15 @@ impl<'a> Levels<'a> {
             );
         }
         let decision = match level {
-            Isolation::ReadUncommitted | Isolation::ReadCommitted => self.by_relation(level, order),
+            Isolation::ReadUncommitted => {
+                by_relation(level, &Graph::of_writes(self.observations, order))
+            }
+            Isolation::ReadCommitted => by_relation(level, self.graph(order)),
             Isolation::MonotonicAtomicView | Isolation::ReadAtomic | Isolation::Causal => {
                 self.weak(level, order)
             }
             Isolation::ParallelSnapshotIsolation if self.is_ordered => self.parallel(order),
-            _ if self.is_ordered => self.by_relation(level, order),
+            _ if self.is_ordered => by_relation(level, self.graph(order)),
             _ => self.unordered(level, order),
         };
         let is_partial = self.observations.ambiguous.is_some();
@@ -161,15 +164,6 @@ impl<'a> Levels<'a> {
                     .into(),
             ),
             decision => decision,
-        }
-    }
-
-    fn by_relation(&mut self, level: Isolation, order: Order) -> Decision {
-        let relation = Relation::of(level).expect("a level of cycles");
-        let graph = self.graph(order);
-        match relation.order(graph) {
-            Some(order) => Decision::Valid(Some(order)),
-            None => Decision::Invalid(None),
         }
     }
 
@@ -250,6 +244,15 @@ impl<'a> Levels<'a> {
     fn unordered(&mut self, level: Isolation, order: Order) -> Decision {
         let (observations, context) = (self.observations, self.context);
         polygraph::decide(observations, self.graph(order), level, order, context)
+    }
+}
+
+/// Whether a graph has an order as the level's relation wants it.
+fn by_relation(level: Isolation, graph: &Graph) -> Decision {
+    let relation = Relation::of(level).expect("a level of cycles");
+    match relation.order(graph) {
+        Some(order) => Decision::Valid(Some(order)),
+        None => Decision::Invalid(None),
     }
 }
 

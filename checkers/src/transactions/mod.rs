@@ -156,13 +156,25 @@ fn anomalies(
     let mut steps = Steps(context.step_limit);
     let mut proofs = judged.proofs.clone();
     for order in Order::ALL {
-        let new: Vec<Isolation> = Isolation::ALL
+        let mut new: Vec<Isolation> = Isolation::ALL
             .into_iter()
             .filter(|level| is_invalid(*level, order))
             .filter(|level| order == Order::Free || !is_invalid(*level, weaker(order)))
             .collect();
-        for (level, cycle) in cycles(levels.graph(order), &new, &mut steps) {
-            add(teller.cycle(&cycle), &mut found);
+        let of_writes = new.contains(&Isolation::ReadUncommitted);
+        let mut all = Vec::new();
+        if of_writes {
+            let graph = Graph::of_writes(observations, order);
+            all = cycles(&graph, &[Isolation::ReadUncommitted], &mut steps);
+        }
+        new.retain(|level| *level != Isolation::ReadUncommitted);
+        all.extend(cycles(levels.graph(order), &new, &mut steps));
+        for (level, cycle) in all {
+            let told = teller.cycle(&cycle);
+            // Not every circle of writes rules out read uncommitted: some may not have happened.
+            if judged.models.get(&told.kind.rules_out()) == Some(&Judgement::Invalid) {
+                add(told, &mut found);
+            }
             proofs.push(Proof { level, order, cycle, forced: Vec::new(), cases: Vec::new() });
         }
     }
@@ -209,5 +221,10 @@ fn cycles(graph: &Graph, levels: &[Isolation], steps: &mut Steps) -> Vec<(Isolat
         let relation = Relation::of(relation)?;
         Some((*level, Wanted { first, relation, ends_followed: true }))
     });
-    wanted.filter_map(|(level, wanted)| Some((level, finder.shortest(wanted, steps)?))).collect()
+    let found = wanted.filter_map(|(level, wanted)| {
+        let only_writes = Wanted { first: kind::WW, ..wanted };
+        let cycle = finder.shortest(wanted, steps);
+        Some((level, cycle.or_else(|| finder.shortest(only_writes, steps))?))
+    });
+    found.collect()
 }

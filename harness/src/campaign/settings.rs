@@ -95,7 +95,20 @@ impl Violation {
 
     /// Whether an anomaly of this kind is meant.
     pub fn covers(&self, kind: AnomalyKind) -> bool {
-        self.0 == kind.name() || self.0 == kind.rules_out().name()
+        self.0 == kind.name() || self.covers_model(kind.rules_out())
+    }
+
+    /// Whether a violated level of isolation is meant, or one that it includes; of other models only
+    /// the model itself.
+    pub fn covers_model(&self, model: Model) -> bool {
+        let includes = || model.all_implied().iter().any(|it| it.name() == self.0);
+        self.0 == model.name() || matches!(model, Model::Isolation(..)) && includes()
+    }
+
+    /// Whether it names an anomaly whose model is this one, or one that it includes.
+    pub fn shows(&self, model: Model) -> bool {
+        let named = AnomalyKind::ALL.into_iter().find(|kind| kind.name() == self.0);
+        named.is_some_and(|kind| model.all_implied().contains(&kind.rules_out()))
     }
 }
 

@@ -457,6 +457,10 @@ impl<'a> Saturation<'a> {
         });
         let Some(found) = found else {
             self.back_to(mark);
+            if self.shape.anti == Anti::Closing {
+                // What was tried is not known.
+                self.close(order, steps);
+            }
             return None;
         };
         let entries = found.into_iter().filter(|state| {

@@ -208,6 +208,20 @@ impl Definition {
         if self.incompatible && level != Isolation::ReadUncommitted {
             return false;
         }
+        if level == Isolation::ReadUncommitted {
+            // A read does not show that what it read is committed.
+            let certain = |it: &usize| self.all[*it].outcome == Outcome::Ok;
+            let committed = self.committed.iter().copied().filter(certain).collect();
+            let nothing = vec![Vec::new(); self.all.len()];
+            let certain = Self {
+                all: self.all.clone(),
+                committed,
+                externals: nothing,
+                longest: self.longest.clone(),
+                ..*self
+            };
+            return certain.has_order(level, order, &vec![Vec::new(); self.all.len()]);
+        }
         let mut found = false;
         self.each_assignment(&mut |from| {
             found = found
