@@ -132,7 +132,7 @@ fn violations(analysis: &Analysis, kinds: &[(AnomalyKind, Vec<&Anomaly>)]) -> St
     };
     let mut others: Vec<Model> = Vec::new();
     for model in kinds[told.len()..].iter().map(|(kind, _)| kind.rules_out()) {
-        if !others.contains(&model) {
+        if !others.contains(&model) && !matches!(model, Model::Isolation(..)) {
             others.push(model);
         }
     }
@@ -142,10 +142,30 @@ fn violations(analysis: &Analysis, kinds: &[(AnomalyKind, Vec<&Anomaly>)]) -> St
     // Clauses may begin with a node's name, which stays as it is.
     let starts_with_node = sentence.starts_with('n')
         && sentence[1..].starts_with(|character: char| character.is_ascii_digit());
-    match starts_with_node {
-        true => sentence + ".",
-        false => capitalized(&sentence) + ".",
+    let sentence = if starts_with_node { sentence } else { capitalized(&sentence) };
+    format!("{sentence}.{}", isolation(analysis).unwrap_or_default())
+}
+
+/// The weakest levels of isolation that are violated, and the strongest that are not, as sentences of
+/// their own; `None` if all that were judged hold.
+fn isolation(analysis: &Analysis) -> Option<String> {
+    let judged = models(analysis);
+    let of = |wanted: fn(&Judgement) -> bool| -> BTreeSet<Model> {
+        let levels = judged.iter().filter(|(model, _)| matches!(model, Model::Isolation(..)));
+        levels.filter(|(_, judgement)| wanted(judgement)).map(|(model, _)| *model).collect()
+    };
+    let violated = of(|it| *it == Judgement::Invalid);
+    if violated.is_empty() {
+        return None;
     }
+    let list = |models: BTreeSet<Model>| format::list(&models.into_iter().collect::<Vec<_>>());
+    let weakest = list(Model::weakest(&violated));
+    let strongest = Model::strongest(&of(|it| *it != Judgement::Invalid));
+    let held = match strongest.is_empty() {
+        true => "nothing weaker is left".to_owned(),
+        false => format!("the strongest not ruled out: {}", list(strongest)),
+    };
+    Some(format!(" The weakest levels violated: {weakest}; {held}."))
 }
 
 /// What happened, without a capital and a full stop.

@@ -144,6 +144,11 @@ impl<'a> Levels<'a> {
                 "the time was up; allow more, or check a weaker model".into(),
             );
         }
+        if order == Order::RealTime && !self.observations.real_time {
+            return Decision::Unknown(
+                "the history does not tell which transactions ended before others began".into(),
+            );
+        }
         let decision = match level {
             Isolation::ReadUncommitted => {
                 by_relation(level, &Graph::of_writes(self.observations, order))

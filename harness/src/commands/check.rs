@@ -1,5 +1,6 @@
 //! `perjury check`: judges saved histories again, and those of others.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
@@ -7,7 +8,8 @@ use std::str::FromStr;
 
 use clap::Args;
 use perjury_checkers::linearizability::{ObjectKind, ObjectSettings};
-use perjury_checkers::{AnomalyKind, Checker, Judgement, Model};
+use perjury_checkers::transactions::Transactions;
+use perjury_checkers::{AnomalyKind, Checker, Isolation, Judgement, Model, Order};
 use perjury_history::foreign::{Format, Object, Options, is_history_folder};
 use perjury_history::{History, Value, arrow};
 use perjury_lab::remote::quote_all;
@@ -280,6 +282,28 @@ impl Check {
         self.objects().next()
     }
 
+    /// The levels of isolation to judge, if the history is one of transactions: those that `--model`
+    /// names, or else the strongest that the history can tell of.
+    fn levels(&self, object: Option<Object>, history: &History) -> Option<BTreeSet<Model>> {
+        let named = self.models.iter().filter_map(|it| match it {
+            Judged::Model(model @ Model::Isolation(..)) => Some(*model),
+            Judged::Model(_) | Judged::Object(_) => None,
+        });
+        let named: BTreeSet<Model> = named.collect();
+        if self.workload.is_some() || named.is_empty() && !self.models.is_empty() {
+            return None;
+        }
+        let is_one = object == Some(Object::ListAppend) || !history.real_time();
+        let strongest = match history.real_time() {
+            true => Model::Isolation(Isolation::Serializable, Order::RealTime),
+            false => Model::Isolation(Isolation::Serializable, Order::Session),
+        };
+        match named.is_empty() {
+            true => is_one.then(|| BTreeSet::from([strongest])),
+            false => Some(named),
+        }
+    }
+
     /// Refuses options that this kind of object has no use for, or that need one.
     fn refuse_idle(&self, path: &Path, kind: Option<ObjectKind>) -> Result<(), Error> {
         use ObjectKind::{CasRegister, MultiRegister, ReentrantMutex, Register, Semaphore};
@@ -311,14 +335,15 @@ impl Check {
         };
         let AnyHistory { history, foreign, timed, warnings } = AnyHistory::open(path, &options)?;
         warnings.iter().for_each(|warning| say(&format!("warning: {warning}")));
+        let levels = self.levels(foreign.map(|(_, object)| object), &history);
         let kind = match (named, &self.workload, foreign) {
             (Some(kind), ..) => Some(kind),
-            (None, None, Some((_, object))) => Some(decided(path, object)?),
+            (None, None, Some((_, object))) if levels.is_none() => Some(decided(path, object)?),
             (None, ..) => None,
         };
         self.refuse_idle(path, kind)?;
-        // No checker here can do without real time.
-        if !history.real_time() {
+        // Only isolation can be judged without real time.
+        if !history.real_time() && (kind.is_some() || self.workload.is_some()) {
             let told = format!(
                 "{}: expected a history that tells which operations ended before others began, \
                  found one of sessions that do not",
@@ -328,9 +353,10 @@ impl Check {
                 Error::usage(told).hint("without that nothing can be said about linearizability")
             );
         }
-        let (checkers, workload): (Vec<Box<dyn Checker>>, _) = match kind {
-            Some(kind) => (vec![kind.checker(&self.settings(), history.names())], ""),
-            None => {
+        let (checkers, workload): (Vec<Box<dyn Checker>>, _) = match (kind, levels) {
+            (Some(kind), _) => (vec![kind.checker(&self.settings(), history.names())], ""),
+            (None, Some(levels)) => (vec![Box::new(Transactions::of(levels))], "transactions"),
+            (None, None) => {
                 let name = self.workload.as_deref().unwrap_or("register");
                 (workload(name, no_options()).map_err(Error::usage)?.checkers(), name)
             }

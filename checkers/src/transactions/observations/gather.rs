@@ -23,6 +23,7 @@ pub(super) fn gather(history: &History) -> Observations {
         sessions: Vec::new(),
         invoked: Vec::new(),
         completed: Vec::new(),
+        real_time: history.real_time(),
         reads: Lists::new(),
         writes: Lists::new(),
         items: Vec::new(),

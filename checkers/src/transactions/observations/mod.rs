@@ -93,6 +93,8 @@ pub(crate) struct Observations {
     pub(crate) invoked: Vec<u32>,
     /// Position of each one's completion in the record; [`NEVER`] if its outcome is unknown.
     pub(crate) completed: Vec<u32>,
+    /// Whether the record tells which ended before others began.
+    pub(crate) real_time: bool,
     /// What each read, in its order.
     pub(crate) reads: Lists<Read>,
     /// The items that each wrote, by number.
