@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use perjury::campaign::{Overrides, load};
-use perjury_checkers::{Analysis, AnomalyKind, Context, Model};
+use perjury_checkers::transactions::Transactions;
+use perjury_checkers::{Analysis, AnomalyKind, Checker as _, Context, Model};
 use perjury_history::History;
 use perjury_history::export::{self, Syntax};
 use perjury_history::foreign::{self, Format, Object, Options};
@@ -110,9 +111,35 @@ fn every_drawn_anomaly_is_one() {
         assert!(found.contains(&kind), "{kind}: found {found:?} in\n{drawing}");
         drawn.insert(kind);
     }
-    assert_eq!(drawn, BTreeSet::from(AnomalyKind::ALL.map(AnomalyKind::name)));
+    let others = AnomalyKind::ALL.into_iter().filter(|it| !is_of_transactions(*it));
+    assert_eq!(drawn, others.map(AnomalyKind::name).collect());
     for kind in drawn {
         assert!(results.contains(&format!("\n### `{kind}`\n")), "{kind} has no heading");
+    }
+}
+
+fn is_of_transactions(kind: AnomalyKind) -> bool {
+    matches!(kind, AnomalyKind::Isolation(..))
+}
+
+#[test]
+fn every_anomaly_of_transactions_is_drawn_as_it_is() {
+    let transactions = page("transactions.md");
+    let mut drawn = BTreeSet::new();
+    for (kind, drawing) in blocks(&transactions, "history ") {
+        let history = History::parse_notation(drawing);
+        let history = history.unwrap_or_else(|error| panic!("{kind}: {error}\n{drawing}"));
+        let verdict = Transactions::default().check(&history, &Context::default());
+        let found: Vec<_> = verdict.anomalies.iter().map(|anomaly| anomaly.kind.name()).collect();
+        assert!(found.contains(&kind), "{kind}: found {found:?} in\n{drawing}");
+        assert!(transactions.contains(&format!("\n### `{kind}`\n")), "{kind} has no heading");
+        drawn.insert(kind);
+    }
+    // In whichever order they are seen, one drawing is enough.
+    let plain = AnomalyKind::ALL.into_iter().filter(|it| is_of_transactions(*it)).step_by(3);
+    assert_eq!(drawn, plain.map(AnomalyKind::name).collect());
+    for level in Model::ISOLATIONS {
+        assert!(transactions.contains(&format!("`{level}`")), "{level} is not there");
     }
 }
 
@@ -199,9 +226,10 @@ fn the_reference_has_every_choice() {
         assert!(section(&reference, "Schedules").contains(&format!("| `\"{pace}\"` |")), "{pace}");
     }
     let expectations = section(&reference, "Expectations");
-    for name in
-        Model::ALL.map(Model::name).into_iter().chain(AnomalyKind::ALL.map(AnomalyKind::name))
-    {
+    // Those of transactions have a page of their own.
+    let models = Model::ALL.into_iter().filter(|it| !matches!(it, Model::Isolation(..)));
+    let kinds = AnomalyKind::ALL.into_iter().filter(|it| !is_of_transactions(*it));
+    for name in models.map(Model::name).chain(kinds.map(AnomalyKind::name)) {
         assert!(expectations.contains(&format!("`{name}`")), "{name} is not in the reference");
     }
 }

@@ -69,6 +69,8 @@ impl<'a> Finder<'a> {
                 found.push(Link { from, to, kind });
             }
         }
+        found.sort_unstable();
+        found.dedup();
         found
     }
 

@@ -89,7 +89,7 @@ impl<'a> Levels<'a> {
         self.graphs[order as usize].get_or_insert_with(|| Graph::of(observations, order))
     }
 
-    /// Judges these models and what they imply.
+    /// Judges these models, and on the way some that they imply.
     pub(crate) fn judge(&mut self, wanted: &BTreeSet<Model>) -> Judged {
         let mut judged = Judged::default();
         for phenomenon in self.observations.oddities.counts.keys() {
@@ -99,6 +99,10 @@ impl<'a> Levels<'a> {
             let Model::Isolation(level, order) = model else { continue };
             if !judged.is_open(model) {
                 continue;
+            }
+            // An answer of unknown is one, too.
+            if wanted.iter().all(|it| judged.models.contains_key(it)) {
+                break;
             }
             match self.decide(level, order) {
                 Decision::Valid(witness) => {
@@ -125,12 +129,18 @@ impl<'a> Levels<'a> {
 
     /// In which order to decide.
     fn sequence(&self, wanted: &BTreeSet<Model>) -> Vec<Model> {
-        let mut needed: Vec<Model> = Model::strongest(wanted).into_iter().collect();
         let implied: BTreeSet<Model> = wanted.iter().flat_map(|it| it.all_implied()).collect();
+        let mut needed: Vec<Model> = Vec::new();
         if self.is_ordered {
             // Linear, too.
+            needed.extend(Model::strongest(wanted));
             let serializable = Order::ALL.iter().rev();
             needed.extend(serializable.map(|it| Model::Isolation(Isolation::Serializable, *it)));
+        } else {
+            // Near-linear, and if it is violated, so is all that is costly.
+            let causal = Order::ALL.iter().rev();
+            needed.extend(causal.map(|it| Model::Isolation(Isolation::Causal, *it)));
+            needed.extend(Model::strongest(wanted));
         }
         needed.extend(Model::ISOLATIONS);
         needed.retain(|model| implied.contains(model));

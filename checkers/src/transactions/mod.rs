@@ -81,12 +81,12 @@ use crate::{Anomaly, AnomalyKind, Checker, Context, Isolation, Judgement, Model,
 /// Decides all levels of isolation; see the [module](self).
 #[derive(Clone, Debug, Default)]
 pub struct Transactions {
-    /// Decide only these and what they imply; all if it is empty.
+    /// Decide only these; all if it is empty.
     wanted: BTreeSet<Model>,
 }
 
 impl Transactions {
-    /// Of only these models, and what they imply, which may be much faster.
+    /// Of only these models, which may be much faster.
     pub fn of(wanted: BTreeSet<Model>) -> Self {
         Self { wanted }
     }
@@ -111,8 +111,7 @@ impl Checker for Transactions {
         let judged = levels.judge(&wanted);
         let anomalies = anomalies(history, &observations, &mut levels, &judged, context);
         let mut models = judged.models;
-        let implied: BTreeSet<Model> = wanted.iter().flat_map(|it| it.all_implied()).collect();
-        models.retain(|model, _| implied.contains(model));
+        models.retain(|model, _| wanted.contains(model));
         if observations.len() == 0 {
             let nothing = Judgement::Unknown("no transaction succeeded".into());
             models.values_mut().for_each(|it| *it = it.clone().merge(nothing.clone()));
@@ -132,6 +131,9 @@ fn measures(history: &History, observations: &Observations) -> BTreeMap<String, 
     measures.insert("failed_transactions".to_owned(), failed as u64);
     measures
 }
+
+/// Steps for finding short cycles, of all kinds together.
+const CYCLE_STEPS: u64 = 5_000_000;
 
 /// All anomalies: what no order explains, and a short cycle of each kind.
 fn anomalies(
@@ -153,7 +155,7 @@ fn anomalies(
     let is_invalid = |level, order| {
         judged.models.get(&Model::Isolation(level, order)) == Some(&Judgement::Invalid)
     };
-    let mut steps = Steps(context.step_limit);
+    let mut steps = Steps(context.step_limit.min(CYCLE_STEPS));
     let mut proofs = judged.proofs.clone();
     for order in Order::ALL {
         let mut new: Vec<Isolation> = Isolation::ALL

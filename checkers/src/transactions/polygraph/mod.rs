@@ -85,9 +85,20 @@ enum Outcome {
     Stopped,
 }
 
+/// Something that was assumed.
+struct Assumed {
+    /// How much was known before.
+    mark: saturate::Mark,
+    /// What could have been assumed instead; `None` if much was assumed at once.
+    others: Option<Vec<Step>>,
+}
+
 fn search(saturation: &mut Saturation<'_>, context: &Context<'_>, steps: &mut u64) -> Outcome {
-    // What was assumed, with the other possibilities that are left.
-    let mut assumed: Vec<(saturate::Mark, Vec<Step>)> = Vec::new();
+    let mut assumed: Vec<Assumed> = Vec::new();
+    // Whether nothing was assumed ever, so that a contradiction is one of what is certain.
+    let mut is_certain = true;
+    // Much is assumed at once, as long as that goes well; after a contradiction, one by one.
+    let mut at_once = usize::MAX;
     loop {
         let contradiction = match saturation.saturate(steps) {
             Ok(order) => {
@@ -97,14 +108,24 @@ fn search(saturation: &mut Saturation<'_>, context: &Context<'_>, steps: &mut u6
                 if *steps == 0 || (context.out_of_time)() {
                     return Outcome::Stopped;
                 }
-                let mut possible = saturation.possibilities(&order);
                 let mark = saturation.mark();
+                let many = (saturation.open() / 8).min(at_once);
+                if many > 1 {
+                    assumed.push(Assumed { mark, others: None });
+                    saturation.take_along(&order, many);
+                    at_once = at_once.saturating_mul(2);
+                    is_certain = false;
+                    continue;
+                }
+                at_once = at_once.saturating_mul(2);
+                let mut possible = saturation.possibilities(&order);
                 match possible.pop() {
                     // Everything is decided, and yet there was no order: a contradiction.
                     None => None,
                     Some(first) => {
-                        assumed.push((mark, possible));
+                        assumed.push(Assumed { mark, others: Some(possible) });
                         saturation.take(first);
+                        is_certain = false;
                         continue;
                     }
                 }
@@ -114,16 +135,20 @@ fn search(saturation: &mut Saturation<'_>, context: &Context<'_>, steps: &mut u6
         if *steps == 0 || (context.out_of_time)() {
             return Outcome::Stopped;
         }
-        if assumed.is_empty() {
-            return Outcome::None(contradiction);
-        }
         loop {
-            let Some((mark, mut rest)) = assumed.pop() else { return Outcome::None(None) };
+            let Some(Assumed { mark, others }) = assumed.pop() else {
+                return Outcome::None(contradiction.filter(|_| is_certain));
+            };
             saturation.back_to(mark);
-            if let Some(next) = rest.pop() {
+            let Some(mut others) = others else {
+                // It was too much at once, which shows nothing.
+                at_once = 1;
+                break;
+            };
+            if let Some(next) = others.pop() {
                 // The last possibility is certain, given what was assumed before.
-                if !rest.is_empty() || !assumed.is_empty() {
-                    assumed.push((mark, rest));
+                if !others.is_empty() || !assumed.is_empty() {
+                    assumed.push(Assumed { mark, others: Some(others) });
                 }
                 saturation.take(next);
                 break;

@@ -394,6 +394,35 @@ impl<'a> Saturation<'a> {
         }
     }
 
+    /// Assumes the order of the first of the open pairs along an order, and the writers of the first
+    /// open reads.
+    pub(super) fn take_along(&mut self, order: &[u32], number: usize) {
+        let places = self.places(order);
+        let place = |shape: Shape, transaction: u32| places[shape.entry(transaction) as usize];
+        let shape = self.shape;
+        let mut choices: Vec<u32> = self.choice_order[..self.open_choices].to_vec();
+        choices.sort_by_key(|it| place(shape, self.choices[*it as usize].reader));
+        for &choice in choices.iter().take(number) {
+            let reader = place(shape, self.choices[choice as usize].reader);
+            let possible = self.possible_writers(choice).into_iter();
+            let before = possible.filter(|it| place(shape, it.writer) < reader);
+            if let Some(version) = before.max_by_key(|it| place(shape, it.writer)) {
+                self.take(Step::Writer { choice, version });
+            }
+        }
+        let left = number.saturating_sub(choices.len());
+        let mut pairs: Vec<Pair> = self.pairs[..self.open_pairs].to_vec();
+        for pair in &mut pairs {
+            if place(shape, pair.one.writer) > place(shape, pair.other.writer) {
+                *pair = pair.reversed();
+            }
+        }
+        pairs.sort_by_key(|it| (place(shape, it.other.writer), place(shape, it.one.writer)));
+        for &pair in pairs.iter().take(left) {
+            self.take(Step::Order(pair));
+        }
+    }
+
     /// What could be assumed next, the likeliest last.
     pub(super) fn possibilities(&self, order: &[u32]) -> Vec<Step> {
         let places = self.places(order);
