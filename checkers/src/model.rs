@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// A consistency model or another promise about replication, by the field's name for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(into = "&'static str", try_from = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(into = "&'static str")]
 pub enum Model {
     /// Every operation takes effect at one instant between its invocation and its completion
     /// (Herlihy & Wing 1990).
@@ -289,11 +290,19 @@ impl From<Model> for &'static str {
     }
 }
 
-impl TryFrom<String> for Model {
-    type Error = String;
-
-    fn try_from(name: String) -> Result<Self, String> {
-        name.parse()
+impl<'de> Deserialize<'de> for Model {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        const NAMES: [&str; Model::ALL.len()] = {
+            let mut names = [""; Model::ALL.len()];
+            let mut next = 0;
+            while next < names.len() {
+                names[next] = Model::ALL[next].name();
+                next += 1;
+            }
+            names
+        };
+        let name = String::deserialize(deserializer)?;
+        name.parse().map_err(|_| D::Error::unknown_variant(&name, &NAMES))
     }
 }
 
@@ -308,8 +317,11 @@ impl FromStr for Model {
 
     fn from_str(name: &str) -> Result<Self, String> {
         Model::ALL.into_iter().find(|model| model.name() == name).ok_or_else(|| {
-            let known = Model::ALL.map(Model::name).join(", ");
-            format!("expected a model ({known}), found `{name}`")
+            let known = OTHERS.map(Model::name).join(", ");
+            format!(
+                "expected a model ({known}; or a level of isolation such as `snapshot-isolation`), \
+                 found `{name}`"
+            )
         })
     }
 }

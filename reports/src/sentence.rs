@@ -162,10 +162,10 @@ fn isolation(analysis: &Analysis) -> Option<String> {
     let weakest = list(Model::weakest(&violated));
     let strongest = Model::strongest(&of(|it| *it != Judgement::Invalid));
     let held = match strongest.is_empty() {
-        true => "nothing weaker is left".to_owned(),
-        false => format!("the strongest not ruled out: {}", list(strongest)),
+        true => String::new(),
+        false => format!("; the strongest not ruled out: {}", list(strongest)),
     };
-    Some(format!(" The weakest levels violated: {weakest}; {held}."))
+    Some(format!(" The weakest levels violated: {weakest}{held}."))
 }
 
 /// What happened, without a capital and a full stop.

@@ -86,6 +86,11 @@ impl Teller<'_> {
         });
         let possibilities: Vec<String> = cases.collect();
         let explanation = match possibilities.is_empty() {
+            _ if proof.cycle.is_empty() => format!(
+                "No order of all transactions is {}: every order that their writes might have had \
+                 was tried.",
+                named(proof.level, proof.order)
+            ),
             true => format!(
                 "{}: {}. No order of them is {}.",
                 self.introduce(&cast),
@@ -104,10 +109,13 @@ impl Teller<'_> {
 
     /// The name of what violates a level: that of the cycle if it rules out the level and no less.
     fn named(&self, proof: &Proof) -> Phenomenon {
-        let is_known = proof.cycle.iter().all(|link| link.kind != kind::FORCED);
-        let (phenomenon, order) = classify(self.observations, &proof.cycle);
-        if is_known && phenomenon.rules_out() == proof.level && order == proof.order {
-            return phenomenon;
+        let is_known =
+            !proof.cycle.is_empty() && proof.cycle.iter().all(|link| link.kind != kind::FORCED);
+        if is_known {
+            let (phenomenon, order) = classify(self.observations, &proof.cycle);
+            if phenomenon.rules_out() == proof.level && order == proof.order {
+                return phenomenon;
+            }
         }
         match proof.level {
             Isolation::ReadUncommitted => Phenomenon::G0,

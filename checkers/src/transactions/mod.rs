@@ -174,8 +174,12 @@ fn anomalies(
         for (level, cycle) in all {
             let told = teller.cycle(&cycle);
             // Not every circle of writes rules out read uncommitted: some may not have happened.
-            if judged.models.get(&told.kind.rules_out()) == Some(&Judgement::Invalid) {
-                add(told, &mut found);
+            let is_of_writes =
+                matches!(told.kind.rules_out(), Model::Isolation(Isolation::ReadUncommitted, _));
+            match judged.models.get(&told.kind.rules_out()) {
+                Some(Judgement::Invalid) => add(told, &mut found),
+                None if !is_of_writes => add(told, &mut found),
+                _ => {}
             }
             proofs.push(Proof { level, order, cycle, forced: Vec::new(), cases: Vec::new() });
         }
@@ -186,7 +190,7 @@ fn anomalies(
     for proof in &proofs {
         let model = Model::Isolation(proof.level, proof.order);
         let is_shown = found.iter().any(|it| it.kind.rules_out() == model);
-        if !is_shown && !proof.cycle.is_empty() && weakest.contains(&model) {
+        if !is_shown && weakest.contains(&model) {
             add(teller.proof(proof), &mut found);
         }
     }

@@ -126,9 +126,13 @@ impl FromStr for Judged {
     fn from_str(name: &str) -> Result<Self, String> {
         let model = name.parse().map(Judged::Model);
         model.or_else(|_| name.parse().map(Judged::Object)).map_err(|_: String| {
-            let models = Model::ALL.map(Model::name).join(", ");
+            let models = Model::ALL.into_iter().filter(|it| !matches!(it, Model::Isolation(..)));
+            let models = models.map(Model::name).collect::<Vec<_>>().join(", ");
             let objects = ObjectKind::ALL.map(ObjectKind::name).join(", ");
-            format!("expected a model ({models}) or a kind of object ({objects}), found `{name}`")
+            format!(
+                "expected a model ({models}; or a level of isolation such as `snapshot-isolation`) \
+                 or a kind of object ({objects}), found `{name}`"
+            )
         })
     }
 }

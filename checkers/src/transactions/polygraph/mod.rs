@@ -23,7 +23,7 @@ mod pairs;
 mod saturate;
 mod shape;
 
-use self::saturate::{Contradiction, Saturation, Step};
+use self::saturate::{Saturation, Step};
 use super::cycles::Link;
 use super::graph::Graph;
 use super::levels::{Decision, Proof};
@@ -63,12 +63,8 @@ pub(crate) fn decide(
         Outcome::Found(order) => {
             Decision::Valid((level != Isolation::ParallelSnapshotIsolation).then_some(order))
         }
-        Outcome::None(contradiction) => {
-            let proof = contradiction.map(|it| {
-                let (cycle, cases) = saturation.explain(&it);
-                Proof { level, order, cycle, forced: Vec::new(), cases }
-            });
-            Decision::Invalid(proof)
+        Outcome::None(cycle, cases) => {
+            Decision::Invalid(Some(Proof { level, order, cycle, forced: Vec::new(), cases }))
         }
         Outcome::Stopped => Decision::Unknown(format!(
             "{} of versions could still come in either order when the search ended; raise the step \
@@ -80,8 +76,8 @@ pub(crate) fn decide(
 
 enum Outcome {
     Found(Vec<u32>),
-    /// With the contradiction, if nothing had to be assumed for it.
-    None(Option<Contradiction>),
+    /// With a cycle and what else had been possible; nothing of both where much had to be assumed.
+    None(Vec<Link>, Vec<Case>),
     Stopped,
 }
 
@@ -95,6 +91,7 @@ struct Assumed {
 
 fn search(saturation: &mut Saturation<'_>, context: &Context<'_>, steps: &mut u64) -> Outcome {
     let mut assumed: Vec<Assumed> = Vec::new();
+    let mut refuted: Vec<Case> = Vec::new();
     // Whether nothing was assumed ever, so that a contradiction is one of what is certain.
     let mut is_certain = true;
     // Much is assumed at once, as long as that goes well; after a contradiction, one by one.
@@ -135,9 +132,21 @@ fn search(saturation: &mut Saturation<'_>, context: &Context<'_>, steps: &mut u6
         if *steps == 0 || (context.out_of_time)() {
             return Outcome::Stopped;
         }
+        // What one assumption alone contradicts is told.
+        let is_told = assumed.iter().all(|it| it.others.is_some()) && assumed.len() <= 1;
+        let told = contradiction.filter(|_| is_told).map(|it| saturation.explain(&it));
+        if is_certain {
+            let (cycle, cases) = told.unwrap_or_default();
+            return Outcome::None(cycle, cases);
+        }
+        refuted.extend(told.into_iter().flat_map(|(cycle, cases)| {
+            let item = cases.first().map_or(0, |case| case.item);
+            [Case { cycle, item }].into_iter().filter(|case| !case.cycle.is_empty())
+        }));
         loop {
             let Some(Assumed { mark, others }) = assumed.pop() else {
-                return Outcome::None(contradiction.filter(|_| is_certain));
+                let cycle = refuted.first().map_or(Vec::new(), |case| case.cycle.clone());
+                return Outcome::None(cycle, refuted);
             };
             saturation.back_to(mark);
             let Some(mut others) = others else {
