@@ -4,6 +4,8 @@
 //! of a chain happens before a transaction is then one number, and a column of such numbers, one for
 //! each transaction, is made in one pass over the edges. Some columns are made at a time.
 
+use std::ops::Range;
+
 use super::graph::{kind, real_time, sessions};
 use super::observations::{INITIAL, Observations};
 use super::weak::{Added, Forced, Writers};
@@ -26,9 +28,7 @@ pub(crate) fn causal(observations: &Observations, order: Order, steps: u64) -> R
     if order == Order::Free && rows as u64 * chains.count as u64 > steps.saturating_mul(50) {
         return Err(Stop::TooLarge);
     }
-    // Within an item by chain, and there by place.
-    let place = |it: u32| (chains.chain[it as usize], chains.index[it as usize]);
-    let writers = Writers::by(observations, place);
+    let writers = ByChain::of(observations, &chains);
     let width = (COLUMN_BYTES / 4 / rows.max(1)).clamp(1, chains.count.max(1) as usize);
     let mut added = Added::default();
     let mut columns = vec![0_u32; rows * width];
@@ -36,14 +36,7 @@ pub(crate) fn causal(observations: &Observations, order: Order, steps: u64) -> R
         let width = width.min((chains.count - first) as usize);
         let columns = &mut columns[..rows * width];
         fill(columns, width, first, &before, &chains);
-        look(
-            observations,
-            &writers,
-            &before,
-            &chains,
-            &Columns { columns, width, first },
-            &mut added,
-        );
+        look(observations, &writers, &before, &Columns { columns, width, first }, &mut added);
         added.tidy();
     }
     Ok(added)
@@ -221,43 +214,82 @@ fn fill(columns: &mut [u32], width: usize, first: u32, before: &Before, chains: 
     }
 }
 
+/// The writers of each item, by chain, and there by place.
+#[derive(Debug)]
+struct ByChain {
+    /// Where the chains of each item begin in `chains`.
+    items: Vec<u32>,
+    /// Chains that wrote the item, each with where its writers begin in the next two.
+    chains: Vec<(u32, u32)>,
+    writers: Vec<u32>,
+    /// Their places in their chains.
+    places: Vec<u32>,
+}
+
+impl ByChain {
+    fn of(observations: &Observations, chains: &Chains) -> Self {
+        let place = |it: u32| (chains.chain[it as usize], chains.index[it as usize]);
+        let all = Writers::by(observations, place);
+        let mut found =
+            Self { items: vec![0], chains: Vec::new(), writers: Vec::new(), places: Vec::new() };
+        for item in 0..observations.items.len() as u32 {
+            let mut last = None;
+            for &writer in all.of(item) {
+                let (chain, index) = place(writer);
+                if last != Some(chain) {
+                    found.chains.push((chain, found.writers.len() as u32));
+                    last = Some(chain);
+                }
+                found.writers.push(writer);
+                found.places.push(index);
+            }
+            found.items.push(found.chains.len() as u32);
+        }
+        // Where the last chain ends.
+        found.chains.push((u32::MAX, found.writers.len() as u32));
+        found
+    }
+
+    /// The chains that wrote an item, as far as they are among these, with the range of their writers.
+    fn of_item(&self, item: u32, among: Range<u32>) -> impl Iterator<Item = (u32, Range<usize>)> {
+        let range = self.items[item as usize] as usize..self.items[item as usize + 1] as usize;
+        let all = &self.chains[range.clone()];
+        let first = range.start + all.partition_point(|it| it.0 < among.start);
+        let end = range.start + all.partition_point(|it| it.0 < among.end);
+        let range = |at: usize| self.chains[at].1 as usize..self.chains[at + 1].1 as usize;
+        (first..end).map(move |at| (self.chains[at].0, range(at)))
+    }
+}
+
 /// Finds, for each read and each chain, the last writer of the item that happens before the reader.
 fn look(
     observations: &Observations,
-    writers: &Writers,
+    writers: &ByChain,
     before: &Before,
-    chains: &Chains,
     columns: &Columns<'_>,
     added: &mut Added,
 ) {
-    let last = columns.first + columns.width as u32;
+    let among = columns.first..columns.first + columns.width as u32;
     for reader in 0..observations.len() as u32 {
         let visible = columns.of_row(before.rows[reader as usize]);
         for read in observations.reads.of(reader) {
-            let all = writers.of(read.item);
-            let mut next = all.partition_point(|it| chains.chain[*it as usize] < columns.first);
-            while let Some(writer) = all.get(next) {
-                let chain = chains.chain[*writer as usize];
-                if chain >= last {
-                    break;
-                }
+            let of_writer = match read.writer {
+                INITIAL => None,
+                writer => Some(columns.of_row(before.rows[writer as usize])),
+            };
+            for (chain, range) in writers.of_item(read.item, among.clone()) {
                 let column = (chain - columns.first) as usize;
-                let of_chain = &all[next..];
-                let length = of_chain.partition_point(|it| chains.chain[*it as usize] == chain);
-                let seen = of_chain[..length]
-                    .partition_point(|it| chains.index[*it as usize] < visible[column]);
-                next += length;
-                let Some(&from) = of_chain[..seen].last() else { continue };
-                if from == read.writer {
+                let places = &writers.places[range.clone()];
+                let seen = places.partition_point(|place| *place < visible[column]);
+                let Some(last) = seen.checked_sub(1) else { continue };
+                // What happens before what was read comes before it anyhow.
+                if of_writer.is_some_and(|its| its[column] > places[last]) {
                     continue;
                 }
-                if read.writer != INITIAL {
-                    let its = columns.of_row(before.rows[read.writer as usize])[column];
-                    if its > chains.index[from as usize] {
-                        continue;
-                    }
+                let from = writers.writers[range.start + last];
+                if from != read.writer {
+                    added.push(Forced { from, to: read.writer, reader, item: read.item });
                 }
-                added.push(Forced { from, to: read.writer, reader, item: read.item });
             }
         }
     }

@@ -43,7 +43,10 @@ pub(crate) struct Levels<'a> {
     observations: &'a Observations,
     context: &'a Context<'a>,
     graphs: [Option<Graph>; 3],
+    /// Whether the order of all versions is known that were read.
     is_ordered: bool,
+    /// And that of all others.
+    is_totally_ordered: bool,
 }
 
 /// What is known of all levels.
@@ -80,7 +83,8 @@ impl Judged {
 impl<'a> Levels<'a> {
     pub(crate) fn new(observations: &'a Observations, context: &'a Context<'a>) -> Self {
         let is_ordered = observations.is_ordered();
-        Self { observations, context, graphs: [None, None, None], is_ordered }
+        let is_totally_ordered = is_ordered && observations.is_totally_ordered();
+        Self { observations, context, graphs: [None, None, None], is_ordered, is_totally_ordered }
     }
 
     /// All that is known of the order.
@@ -167,7 +171,15 @@ impl<'a> Levels<'a> {
             Isolation::MonotonicAtomicView | Isolation::ReadAtomic | Isolation::Causal => {
                 self.weak(level, order)
             }
-            Isolation::ParallelSnapshotIsolation if self.is_ordered => self.parallel(order),
+            Isolation::ParallelSnapshotIsolation if self.is_ordered => {
+                let decision = self.parallel(order);
+                self.unless_unread(level, order, decision)
+            }
+            Isolation::SnapshotIsolation if self.is_ordered => {
+                let decision = by_relation(level, self.graph(order));
+                self.unless_unread(level, order, decision)
+            }
+            // Versions that nobody read may have any order that what is known leaves.
             _ if self.is_ordered => by_relation(level, self.graph(order)),
             _ => self.unordered(level, order),
         };
@@ -253,6 +265,15 @@ impl<'a> Levels<'a> {
             Proof { level, order, cycle, forced, cases: Vec::new() }
         });
         Decision::Invalid(proof)
+    }
+
+    /// Of two versions one was on top of the other, which matters to snapshots even if nobody read
+    /// them.
+    fn unless_unread(&mut self, level: Isolation, order: Order, decision: Decision) -> Decision {
+        match decision {
+            Decision::Valid(_) if !self.is_totally_ordered => self.unordered(level, order),
+            decision => decision,
+        }
     }
 
     /// Where the order of some versions is not known.

@@ -136,10 +136,15 @@ impl Observations {
         matches!(self.items[item as usize].kind, ItemKind::Element(_))
     }
 
-    /// Whether the order of all versions is known, but for one that came last.
+    /// Whether the order of all versions is known that were read.
     pub(crate) fn is_ordered(&self) -> bool {
-        self.choices.is_empty()
-            && (0..self.items.len() as u32).all(|item| self.tails.of(item).len() <= 1)
+        let of_tail = |read: &Read| read.place as usize > self.chains.of(read.item).len();
+        self.choices.is_empty() && !self.reads.all.iter().any(of_tail)
+    }
+
+    /// Whether the order of the others is known, too.
+    pub(crate) fn is_totally_ordered(&self) -> bool {
+        (0..self.items.len() as u32).all(|item| self.tails.of(item).len() <= 1)
     }
 }
 
