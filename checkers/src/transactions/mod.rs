@@ -12,7 +12,7 @@
 //!
 //! # What is decided
 //!
-//! Each level of [`Isolation`](crate::Isolation) with each [`Order`](crate::Order), for committed
+//! Each level of [`Isolation`] with each [`Order`], for committed
 //! transactions. A history satisfies a level if there are
 //!
 //! - versions: an order of each item's writers that agrees with all reads of lists, and
