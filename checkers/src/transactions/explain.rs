@@ -136,7 +136,7 @@ impl Teller<'_> {
         let operation = self.history.get(oddity.operation);
         let micro_op = &operation.micro_ops[oddity.micro_op as usize];
         let names = self.history.names();
-        let key = names.show(micro_op.key());
+        let key = format!("key {}", names.show(micro_op.key()));
         let value =
             oddity.value.map_or_else(|| "nothing".to_owned(), |it| names.show(it).to_string());
         let who = self.who(&operation);
@@ -230,7 +230,7 @@ impl Teller<'_> {
 
     fn forced_edge(&self, link: Link, forced: &super::weak::Forced, cast: &Cast) -> Edge {
         let names = self.history.names();
-        let key = names.show(self.observations.items[forced.item as usize].key);
+        let key = format!("key {}", names.show(self.observations.items[forced.item as usize].key));
         let [from, reader] = [forced.from, forced.reader].map(|it| cast.name(self.operation(it)));
         let reason = match forced.to {
             INITIAL => format!(
@@ -272,7 +272,7 @@ impl Teller<'_> {
         };
         let names = self.history.names();
         let it = self.observations.items[item as usize];
-        let key = names.show(it.key).to_string();
+        let key = format!("key {}", names.show(it.key));
         let written = |transaction: u32| {
             let wrote = self.written(transaction, item);
             wrote.map_or_else(|| "something".to_owned(), |value| names.show(value).to_string())

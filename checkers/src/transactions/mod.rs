@@ -189,7 +189,8 @@ fn anomalies(
     let weakest = Model::weakest(&invalid.map(|(model, _)| *model).collect());
     for proof in &proofs {
         let model = Model::Isolation(proof.level, proof.order);
-        let is_shown = found.iter().any(|it| it.kind.rules_out() == model);
+        let below = model.all_implied();
+        let is_shown = found.iter().any(|it| below.contains(&it.kind.rules_out()));
         if !is_shown && weakest.contains(&model) {
             add(teller.proof(proof), &mut found);
         }
