@@ -8,47 +8,47 @@ use std::ops::Range;
 
 use super::graph::{kind, real_time, sessions};
 use super::observations::{INITIAL, Observations};
-use super::weak::{Added, Forced, Writers};
-use crate::Order;
+use super::weak::{Added, Forced, Stop, Writers};
+use crate::{Context, Order};
 
-/// Bytes of columns at a time.
+/// Bytes of columns at a time, at most; and no more than a quarter of the memory.
 const COLUMN_BYTES: usize = 256 << 20;
+
+/// Numbers of a column that are as much work as a step of a search, which the limit is meant for.
+const NUMBERS_PER_STEP: u64 = 50;
 
 /// What causal consistency adds to the order.
 ///
 /// # Errors
-/// If what was read goes round in a circle, or there are more chains than `steps` allow for.
-pub(crate) fn causal(observations: &Observations, order: Order, steps: u64) -> Result<Added, Stop> {
+/// If what was read goes round in a circle, or a bound is reached.
+pub(crate) fn causal<'a>(
+    observations: &Observations,
+    order: Order,
+    context: &'a Context<'a>,
+) -> Result<Added<'a>, Stop> {
     let before = Before::of(observations, order).ok_or(Stop::Cycle)?;
     let chains = match order {
         Order::Free => Chains::greedy(observations, &before),
         Order::Session | Order::RealTime => Chains::of_sessions(observations),
     };
     let rows = before.order.len();
-    if order == Order::Free && rows as u64 * chains.count as u64 > steps.saturating_mul(50) {
+    let numbers = rows as u64 * u64::from(chains.count);
+    if order == Order::Free && numbers > context.step_limit.saturating_mul(NUMBERS_PER_STEP) {
         return Err(Stop::TooLarge);
     }
     let writers = ByChain::of(observations, &chains);
-    let width = (COLUMN_BYTES / 4 / rows.max(1)).clamp(1, chains.count.max(1) as usize);
-    let mut added = Added::default();
+    let bytes = COLUMN_BYTES.min(context.memory_limit_bytes / 4);
+    let width = (bytes / 4 / rows.max(1)).clamp(1, chains.count.max(1) as usize);
+    let mut added = Added::new(context);
     let mut columns = vec![0_u32; rows * width];
     for first in (0..chains.count).step_by(width) {
         let width = width.min((chains.count - first) as usize);
         let columns = &mut columns[..rows * width];
         fill(columns, width, first, &before, &chains);
-        look(observations, &writers, &before, &Columns { columns, width, first }, &mut added);
+        look(observations, &writers, &before, &Columns { columns, width, first }, &mut added)?;
         added.tidy();
     }
     Ok(added)
-}
-
-/// Why there is no answer yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stop {
-    /// Sessions and reads alone go round in a circle.
-    Cycle,
-    /// There are too many transactions for a level without sessions.
-    TooLarge,
 }
 
 /// What happens directly before each vertex, with vertices in an order that keeps it.
@@ -267,10 +267,11 @@ fn look(
     writers: &ByChain,
     before: &Before,
     columns: &Columns<'_>,
-    added: &mut Added,
-) {
+    added: &mut Added<'_>,
+) -> Result<(), Stop> {
     let among = columns.first..columns.first + columns.width as u32;
     for reader in 0..observations.len() as u32 {
+        added.look(reader)?;
         let visible = columns.of_row(before.rows[reader as usize]);
         for read in observations.reads.of(reader) {
             let of_writer = match read.writer {
@@ -293,4 +294,5 @@ fn look(
             }
         }
     }
+    Ok(())
 }

@@ -8,6 +8,7 @@ use super::levels::Proof;
 use super::observations::{INITIAL, ItemKind, Observations};
 use super::oddity::Oddity;
 use super::phenomenon::{classify, item_of};
+use super::weak::Forced;
 use crate::wording::{count, duration, list, seconds};
 use crate::{Anomaly, AnomalyKind, Edge, Isolation, Order, Phenomenon, Witness, WitnessOperation};
 
@@ -67,9 +68,14 @@ impl Teller<'_> {
         let readers = proof.forced.iter().map(|forced| forced.reader);
         let all = links.chain(readers).map(|it| self.operation(it));
         let cast = Cast::of(all.collect());
-        let edge = |link: &Link| match proof.forced.iter().find(|it| it.from == link.from) {
-            Some(forced) if link.kind == kind::FORCED => self.forced_edge(*link, forced, &cast),
-            _ => self.edge(*link, &cast),
+        // What was there at first nothing comes before; then the edge is that to the reader.
+        let is_of = |link: &Link, forced: &Forced| {
+            let to = if forced.to == INITIAL { forced.reader } else { forced.to };
+            link.kind == kind::FORCED && (link.from, link.to) == (forced.from, to)
+        };
+        let edge = |link: &Link| match proof.forced.iter().find(|it| is_of(link, it)) {
+            Some(forced) => self.forced_edge(*link, forced, &cast),
+            None => self.edge(*link, &cast),
         };
         let edges: Vec<Edge> = proof.cycle.iter().map(edge).collect();
         let told: Vec<String> = edges.iter().map(|edge| edge.reason.clone()).collect();
@@ -228,7 +234,7 @@ impl Teller<'_> {
         keys.all(|key| key == first).then_some(first)
     }
 
-    fn forced_edge(&self, link: Link, forced: &super::weak::Forced, cast: &Cast) -> Edge {
+    fn forced_edge(&self, link: Link, forced: &Forced, cast: &Cast) -> Edge {
         let names = self.history.names();
         let key = format!("key {}", names.show(self.observations.items[forced.item as usize].key));
         let [from, reader] = [forced.from, forced.reader].map(|it| cast.name(self.operation(it)));

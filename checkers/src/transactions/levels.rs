@@ -6,14 +6,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::causal::{Stop, causal};
+use super::causal::causal;
 use super::components::Components;
 use super::cycles::{Finder, Link, Steps, Wanted};
 use super::graph::{Graph, kind};
 use super::observations::Observations;
 use super::polygraph;
 use super::relation::Relation;
-use super::weak::{Added, Forced, monotonic_atomic_view, read_atomic};
+use super::weak::{Added, Forced, Stop, monotonic_atomic_view, read_atomic};
 use crate::{Context, Isolation, Judgement, Model, Order};
 
 /// Why a level is violated.
@@ -213,25 +213,19 @@ impl<'a> Levels<'a> {
             );
         }
         let added = match level {
-            Isolation::MonotonicAtomicView => monotonic_atomic_view(observations),
-            Isolation::ReadAtomic => read_atomic(observations, order),
-            _ => match causal(observations, order, self.context.step_limit) {
-                Ok(added) => added,
-                Err(Stop::Cycle) => return Decision::Invalid(None),
-                Err(Stop::TooLarge) => {
-                    return Decision::Unknown(
-                        "without sessions this takes a step for each pair of transactions; raise \
-                         the step limit, or check `causal`, which has sessions"
-                            .into(),
-                    );
-                }
-            },
+            Isolation::MonotonicAtomicView => monotonic_atomic_view(observations, self.context),
+            Isolation::ReadAtomic => read_atomic(observations, order, self.context),
+            _ => causal(observations, order, self.context),
+        };
+        let added = match added {
+            Ok(added) => added,
+            Err(stop) => return stopped(stop),
         };
         self.with(level, order, &added)
     }
 
     /// Whether there is an order with what was added.
-    fn with(&mut self, level: Isolation, order: Order, added: &Added) -> Decision {
+    fn with(&mut self, level: Isolation, order: Order, added: &Added<'_>) -> Decision {
         if let Some(missed) = added.missed {
             let cycle = vec![
                 Link { from: missed.reader, to: missed.from, kind: kind::RW },
@@ -281,6 +275,24 @@ impl<'a> Levels<'a> {
         let (observations, context) = (self.observations, self.context);
         polygraph::decide(observations, self.graph(order), level, order, context)
     }
+}
+
+/// What is known of a level where a pass over all reads did not come to its end.
+fn stopped(stop: Stop) -> Decision {
+    let reason = match stop {
+        // Sessions and reads alone are a contradiction.
+        Stop::Cycle => return Decision::Invalid(None),
+        Stop::Time => "the time was up; allow more, or check a weaker model",
+        Stop::Memory => {
+            "the order that reads ask for takes more than the memory allowed; allow more, or check a \
+             weaker model"
+        }
+        Stop::TooLarge => {
+            "without sessions this takes a step for each pair of transactions; raise the step limit, \
+             or check `causal`, which has sessions"
+        }
+    };
+    Decision::Unknown(reason.into())
 }
 
 /// Whether a graph has an order as the level's relation wants it.

@@ -109,7 +109,7 @@ impl Checker for Transactions {
         };
         let mut levels = Levels::new(&observations, context);
         let judged = levels.judge(&wanted);
-        let anomalies = anomalies(history, &observations, &mut levels, &judged, context);
+        let anomalies = anomalies(history, &observations, &mut levels, &judged);
         let mut models = judged.models;
         models.retain(|model, _| wanted.contains(model));
         if observations.len() == 0 {
@@ -132,8 +132,9 @@ fn measures(history: &History, observations: &Observations) -> BTreeMap<String, 
     measures
 }
 
-/// Steps for finding short cycles, of all kinds together.
-const CYCLE_STEPS: u64 = 5_000_000;
+/// Steps for finding short cycles of one kind, and how often at least all edges may be followed.
+const CYCLE_STEPS: u64 = 2_000_000;
+const CYCLE_PASSES: u64 = 4;
 
 /// All anomalies: what no order explains, and a short cycle of each kind.
 fn anomalies(
@@ -141,7 +142,6 @@ fn anomalies(
     observations: &Observations,
     levels: &mut Levels<'_>,
     judged: &Judged,
-    context: &Context<'_>,
 ) -> Vec<Anomaly> {
     let teller = Teller { history, observations };
     let mut found: Vec<Anomaly> =
@@ -155,7 +155,6 @@ fn anomalies(
     let is_invalid = |level, order| {
         judged.models.get(&Model::Isolation(level, order)) == Some(&Judgement::Invalid)
     };
-    let mut steps = Steps(context.step_limit.min(CYCLE_STEPS));
     let mut proofs = judged.proofs.clone();
     for order in Order::ALL {
         let mut new: Vec<Isolation> = Isolation::ALL
@@ -167,10 +166,10 @@ fn anomalies(
         let mut all = Vec::new();
         if of_writes {
             let graph = Graph::of_writes(observations, order);
-            all = cycles(&graph, &[Isolation::ReadUncommitted], &mut steps);
+            all = cycles(&graph, &[Isolation::ReadUncommitted]);
         }
         new.retain(|level| *level != Isolation::ReadUncommitted);
-        all.extend(cycles(levels.graph(order), &new, &mut steps));
+        all.extend(cycles(levels.graph(order), &new));
         for (level, cycle) in all {
             let told = teller.cycle(&cycle);
             // Not every circle of writes rules out read uncommitted: some may not have happened.
@@ -207,7 +206,7 @@ fn weaker(order: Order) -> Order {
 }
 
 /// A shortest cycle that violates each of these levels.
-fn cycles(graph: &Graph, levels: &[Isolation], steps: &mut Steps) -> Vec<(Isolation, Vec<Link>)> {
+fn cycles(graph: &Graph, levels: &[Isolation]) -> Vec<(Isolation, Vec<Link>)> {
     if levels.is_empty() {
         return Vec::new();
     }
@@ -230,8 +229,9 @@ fn cycles(graph: &Graph, levels: &[Isolation], steps: &mut Steps) -> Vec<(Isolat
     });
     let found = wanted.filter_map(|(level, wanted)| {
         let only_writes = Wanted { first: kind::WW, ..wanted };
-        let cycle = finder.shortest(wanted, steps);
-        Some((level, cycle.or_else(|| finder.shortest(only_writes, steps))?))
+        let steps = || Steps(CYCLE_STEPS.max(CYCLE_PASSES * graph.edges() as u64));
+        let cycle = finder.shortest(wanted, &mut steps());
+        Some((level, cycle.or_else(|| finder.shortest(only_writes, &mut steps()))?))
     });
     found.collect()
 }

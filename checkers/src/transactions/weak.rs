@@ -20,7 +20,7 @@
 //! O(n * k) with k sessions, in a column for each session, of which two are held at a time.
 
 use super::observations::{INITIAL, Observations};
-use crate::Order;
+use crate::{Context, Order};
 
 /// `from` must come before `to`, since the other wrote `item` too, is visible to `reader`, and
 /// `reader` read it from `to`.
@@ -37,13 +37,25 @@ pub(crate) type Missed = Forced;
 
 /// What a level adds to the order; and of reads that missed something while they saw what was there
 /// at first, one.
-#[derive(Debug, Default)]
-pub(crate) struct Added {
+pub(crate) struct Added<'a> {
     pub(crate) forced: Vec<Forced>,
     pub(crate) missed: Option<Missed>,
+    /// So many are looked at for repetitions.
+    tidy_at: usize,
+    context: &'a Context<'a>,
 }
 
-impl Added {
+/// Between two looks at the bounds.
+const READERS_PER_LOOK: u32 = 1 << 14;
+
+/// Edges that are kept before repetitions are removed for the first time.
+const TIDY_FIRST: usize = 1 << 20;
+
+impl<'a> Added<'a> {
+    pub(super) fn new(context: &'a Context<'a>) -> Self {
+        Self { forced: Vec::new(), missed: None, tidy_at: TIDY_FIRST, context }
+    }
+
     pub(super) fn push(&mut self, forced: Forced) {
         match forced.to {
             INITIAL => self.missed = self.missed.or(Some(forced)),
@@ -54,14 +66,52 @@ impl Added {
     pub(super) fn tidy(&mut self) {
         self.forced.sort_unstable();
         self.forced.dedup_by_key(|it| (it.from, it.to));
+        self.tidy_at = (2 * self.forced.len()).max(TIDY_FIRST);
+    }
+
+    /// Keeps the bounds of a pass over all readers, which calls this with each.
+    ///
+    /// # Errors
+    /// If the time is up or the memory.
+    pub(super) fn look(&mut self, reader: u32) -> Result<(), Stop> {
+        if self.forced.len() >= self.tidy_at {
+            self.tidy();
+        }
+        if !reader.is_multiple_of(READERS_PER_LOOK) {
+            return Ok(());
+        }
+        // The edges are kept once more in a graph.
+        if self.forced.len() * 2 * size_of::<Forced>() > self.context.memory_limit_bytes {
+            return Err(Stop::Memory);
+        }
+        if (self.context.out_of_time)() { Err(Stop::Time) } else { Ok(()) }
     }
 }
 
+/// Why there is no answer yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// Sessions and reads alone go round in a circle.
+    Cycle,
+    /// There are too many transactions for a level without sessions.
+    TooLarge,
+    /// The level adds more than there is memory for.
+    Memory,
+    Time,
+}
+
 /// What monotonic atomic view adds.
-pub(crate) fn monotonic_atomic_view(observations: &Observations) -> Added {
-    let mut added = Added::default();
+///
+/// # Errors
+/// If a bound is reached.
+pub(crate) fn monotonic_atomic_view<'a>(
+    observations: &Observations,
+    context: &'a Context<'a>,
+) -> Result<Added<'a>, Stop> {
+    let mut added = Added::new(context);
     let mut later = Vec::new();
     for reader in 0..observations.len() as u32 {
+        added.look(reader)?;
         let reads = observations.reads.of(reader);
         // The reads by item, with their places among all.
         later.clear();
@@ -82,14 +132,22 @@ pub(crate) fn monotonic_atomic_view(observations: &Observations) -> Added {
         }
     }
     added.tidy();
-    added
+    Ok(added)
 }
 
 /// What read atomic adds.
-pub(crate) fn read_atomic(observations: &Observations, order: Order) -> Added {
-    let mut added = Added::default();
+///
+/// # Errors
+/// If a bound is reached.
+pub(crate) fn read_atomic<'a>(
+    observations: &Observations,
+    order: Order,
+    context: &'a Context<'a>,
+) -> Result<Added<'a>, Stop> {
+    let mut added = Added::new(context);
     let mut by_item = Vec::new();
     for reader in 0..observations.len() as u32 {
+        added.look(reader)?;
         let reads = observations.reads.of(reader);
         by_item.clear();
         by_item.extend(reads.iter().map(|read| (read.item, read.writer)));
@@ -109,20 +167,21 @@ pub(crate) fn read_atomic(observations: &Observations, order: Order) -> Added {
     }
     match order {
         Order::Free => {}
-        Order::Session => own_session(observations, &mut added),
-        Order::RealTime => ended_before(observations, &mut added),
+        Order::Session => own_session(observations, &mut added)?,
+        Order::RealTime => ended_before(observations, &mut added)?,
     }
     added.tidy();
-    added
+    Ok(added)
 }
 
 /// What came before in the session of a reader is visible to it; the last writer is enough.
-fn own_session(observations: &Observations, added: &mut Added) {
+fn own_session(observations: &Observations, added: &mut Added<'_>) -> Result<(), Stop> {
     let mut by_session: Vec<u32> = (0..observations.len() as u32).collect();
     by_session.sort_by_key(|it| observations.sessions[*it as usize]);
     let nobody = (u32::MAX, 0);
     let mut last = vec![nobody; observations.items.len()];
     for reader in by_session {
+        added.look(reader)?;
         let session = observations.sessions[reader as usize];
         for read in observations.reads.of(reader) {
             let (written_in, from) = last[read.item as usize];
@@ -134,12 +193,14 @@ fn own_session(observations: &Observations, added: &mut Added) {
             last[*item as usize] = (session, reader);
         }
     }
+    Ok(())
 }
 
 /// What had ended before a reader began is visible to it.
-fn ended_before(observations: &Observations, added: &mut Added) {
+fn ended_before(observations: &Observations, added: &mut Added<'_>) -> Result<(), Stop> {
     let writers = Writers::by(observations, |writer| observations.completed[writer as usize]);
     for reader in 0..observations.len() as u32 {
+        added.look(reader)?;
         let begin = observations.invoked[reader as usize];
         for read in observations.reads.of(reader) {
             let all = writers.of(read.item);
@@ -163,6 +224,7 @@ fn ended_before(observations: &Observations, added: &mut Added) {
             }
         }
     }
+    Ok(())
 }
 
 /// The transactions that some reads are from, each with the place of the first.

@@ -20,10 +20,10 @@
 
 mod closure;
 mod pairs;
-mod saturate;
+mod saturation;
 mod shape;
 
-use self::saturate::{Saturation, Step};
+use self::saturation::{Mark, Saturation, Step};
 use super::cycles::Link;
 use super::graph::Graph;
 use super::levels::{Decision, Proof};
@@ -35,8 +35,26 @@ use crate::{Context, Isolation, Order};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Case {
     pub(crate) cycle: Vec<Link>,
-    /// The item whose versions are in question.
-    pub(crate) item: u32,
+}
+
+/// What counts as a step here is much less than one of a search through configurations, which the
+/// limit is meant for.
+const STEPS_PER_LIMIT: u64 = 20;
+
+/// Bytes that go with a state beside its row of bits: edges that are added, orders, ways.
+const BYTES_PER_STATE: u64 = 200;
+
+/// Bytes that go with a pair: itself, its edges once it is known, and a copy while much is assumed.
+const BYTES_PER_PAIR: u64 = 160;
+
+/// Memory that is needed at most.
+fn bytes_needed(observations: &Observations, states: u64) -> u64 {
+    let items = 0..observations.items.len() as u32;
+    let pairs: u64 = items
+        .map(|item| observations.tails.of(item).len() as u64)
+        .map(|writers| writers * writers.saturating_sub(1) / 2)
+        .sum();
+    states * (states.div_ceil(8) + BYTES_PER_STATE) + pairs * BYTES_PER_PAIR
 }
 
 /// Decides a level.
@@ -47,18 +65,17 @@ pub(crate) fn decide(
     order: Order,
     context: &Context<'_>,
 ) -> Decision {
-    let states = shape::Shape::of(level).states(graph);
-    let bytes = (states / 8) * states;
-    if bytes > context.memory_limit_bytes / 2 {
+    let needed = bytes_needed(observations, shape::Shape::of(level).states(graph) as u64);
+    if needed > context.memory_limit_bytes as u64 {
         return Decision::Unknown(format!(
             "{} with versions in no known order need {} MiB to decide this; raise the memory limit, \
              or have the workload append to lists, whose order shows",
             count(observations.len() as u64, "transaction"),
-            bytes >> 19,
+            needed.div_ceil(1 << 20),
         ));
     }
-    let mut steps = context.step_limit.saturating_mul(20);
-    let mut saturation = Saturation::new(observations, graph, level);
+    let mut steps = context.step_limit.saturating_mul(STEPS_PER_LIMIT);
+    let mut saturation = Saturation::new(observations, graph, level, context.out_of_time);
     match search(&mut saturation, context, &mut steps) {
         Outcome::Found(order) => {
             Decision::Valid((level != Isolation::ParallelSnapshotIsolation).then_some(order))
@@ -84,7 +101,7 @@ enum Outcome {
 /// Something that was assumed.
 struct Assumed {
     /// How much was known before.
-    mark: saturate::Mark,
+    mark: Mark,
     /// What could have been assumed instead; `None` if much was assumed at once.
     others: Option<Vec<Step>>,
 }
@@ -99,11 +116,11 @@ fn search(saturation: &mut Saturation<'_>, context: &Context<'_>, steps: &mut u6
     loop {
         let contradiction = match saturation.saturate(steps) {
             Ok(order) => {
-                if let Some(order) = saturation.attempt(&order, steps) {
-                    return Outcome::Found(order);
-                }
                 if *steps == 0 || (context.out_of_time)() {
                     return Outcome::Stopped;
+                }
+                if let Some(order) = saturation.attempt(&order, steps) {
+                    return Outcome::Found(order);
                 }
                 let mark = saturation.mark();
                 let many = (saturation.open() / 8).min(at_once);
@@ -139,10 +156,8 @@ fn search(saturation: &mut Saturation<'_>, context: &Context<'_>, steps: &mut u6
             let (cycle, cases) = told.unwrap_or_default();
             return Outcome::None(cycle, cases);
         }
-        refuted.extend(told.into_iter().flat_map(|(cycle, cases)| {
-            let item = cases.first().map_or(0, |case| case.item);
-            [Case { cycle, item }].into_iter().filter(|case| !case.cycle.is_empty())
-        }));
+        let told = told.map(|(cycle, _)| Case { cycle });
+        refuted.extend(told.filter(|case| !case.cycle.is_empty()));
         loop {
             let Some(Assumed { mark, others }) = assumed.pop() else {
                 let cycle = refuted.first().map_or(Vec::new(), |case| case.cycle.clone());

@@ -1,9 +1,12 @@
-//! What follows from what is known of a polygraph, and what is tried beyond.
+//! What follows from what is known of a polygraph; what is tried beyond (`assume`), and why there is
+//! no order if there is none (`tell`).
+
+mod assume;
+mod tell;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::Case;
 use super::closure::Closure;
 use super::pairs::{Pair, Version};
 use super::shape::{Anti, Shape};
@@ -12,9 +15,6 @@ use crate::transactions::cycles::Link;
 use crate::transactions::graph::{Graph, kind};
 use crate::transactions::observations::{INITIAL, Observations};
 
-/// Other possibilities that are told of at most.
-const CASES_MAX: usize = 6;
-
 /// A way between two states that made something certain, by the edges that were there then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Way {
@@ -22,7 +22,6 @@ struct Way {
     to: u32,
     /// The edge that would have closed a cycle with it.
     closed_by: Link,
-    item: u32,
     /// How many edges had been added.
     added: u32,
 }
@@ -106,10 +105,16 @@ pub(super) struct Saturation<'a> {
     after_log: Vec<u32>,
     /// Anti-dependencies that must not close a cycle, where they are no edges.
     closing: Vec<Link>,
+    out_of_time: &'a (dyn Fn() -> bool + Sync),
 }
 
 impl<'a> Saturation<'a> {
-    pub(super) fn new(observations: &'a Observations, graph: &'a Graph, level: Isolation) -> Self {
+    pub(super) fn new(
+        observations: &'a Observations,
+        graph: &'a Graph,
+        level: Isolation,
+        out_of_time: &'a (dyn Fn() -> bool + Sync),
+    ) -> Self {
         let shape = Shape::of(level);
         let states = shape.states(graph);
         let slots = observations.tails.begin(observations.tails.len() as u32) as usize;
@@ -161,6 +166,7 @@ impl<'a> Saturation<'a> {
             after: vec![Vec::new(); slots],
             after_log: Vec::new(),
             closing,
+            out_of_time,
         }
     }
 
@@ -177,7 +183,7 @@ impl<'a> Saturation<'a> {
             if let Some(closed) = self.closed() {
                 return Err(Some(Contradiction::Closed(closed)));
             }
-            if *steps == 0 {
+            if *steps == 0 || (self.out_of_time)() {
                 return Ok(order);
             }
             let before = self.open();
@@ -212,7 +218,7 @@ impl<'a> Saturation<'a> {
         let back = self.shape.entry(first);
         let way = |from, to, closed_by| {
             let added = self.added_log.len() as u32;
-            Some(Way { from, to, closed_by, item: pair.item, added })
+            Some(Way { from, to, closed_by, added })
         };
         let ww = Link { from: first, to: second, kind: kind::WW };
         let entry = self.shape.entry(second);
@@ -298,7 +304,7 @@ impl<'a> Saturation<'a> {
     fn excluded(&self, choice: u32, version: Version) -> Option<Way> {
         let Candidates { reader, item, .. } = self.choices[choice as usize];
         let way = |from, to, closed_by| {
-            Some(Way { from, to, closed_by, item, added: self.added_log.len() as u32 })
+            Some(Way { from, to, closed_by, added: self.added_log.len() as u32 })
         };
         let writer = self.shape.entry(version.writer);
         let wr = Link { from: version.writer, to: reader, kind: kind::WR };
@@ -378,127 +384,6 @@ impl<'a> Saturation<'a> {
         self.ways.truncate(mark.ways);
     }
 
-    /// Assumes something.
-    pub(super) fn take(&mut self, step: Step) {
-        match step {
-            Step::Order(pair) => {
-                let same = |it: &Pair| *it == pair || *it == pair.reversed();
-                let index = self.pairs[..self.open_pairs].iter().position(same);
-                self.settle(index.expect("an open pair"), pair, None);
-            }
-            Step::Writer { choice, version } => {
-                let open = &self.choice_order[..self.open_choices];
-                let index = open.iter().position(|it| *it == choice);
-                self.choose(index.expect("an open choice"), version, None);
-            }
-        }
-    }
-
-    /// Assumes the order of the first of the open pairs along an order, and the writers of the first
-    /// open reads.
-    pub(super) fn take_along(&mut self, order: &[u32], number: usize) {
-        let places = self.places(order);
-        let place = |shape: Shape, transaction: u32| places[shape.entry(transaction) as usize];
-        let shape = self.shape;
-        let mut choices: Vec<u32> = self.choice_order[..self.open_choices].to_vec();
-        choices.sort_by_key(|it| place(shape, self.choices[*it as usize].reader));
-        for &choice in choices.iter().take(number) {
-            let reader = place(shape, self.choices[choice as usize].reader);
-            let possible = self.possible_writers(choice).into_iter();
-            let before = possible.filter(|it| place(shape, it.writer) < reader);
-            if let Some(version) = before.max_by_key(|it| place(shape, it.writer)) {
-                self.take(Step::Writer { choice, version });
-            }
-        }
-        let left = number.saturating_sub(choices.len());
-        let mut pairs: Vec<Pair> = self.pairs[..self.open_pairs].to_vec();
-        for pair in &mut pairs {
-            if place(shape, pair.one.writer) > place(shape, pair.other.writer) {
-                *pair = pair.reversed();
-            }
-        }
-        pairs.sort_by_key(|it| (place(shape, it.other.writer), place(shape, it.one.writer)));
-        for &pair in pairs.iter().take(left) {
-            self.take(Step::Order(pair));
-        }
-    }
-
-    /// What could be assumed next, the likeliest last.
-    pub(super) fn possibilities(&self, order: &[u32]) -> Vec<Step> {
-        let places = self.places(order);
-        let place = |transaction: u32| places[self.shape.entry(transaction) as usize];
-        let open = self.choice_order[..self.open_choices].iter();
-        if let Some(&choice) = open.min_by_key(|it| place(self.choices[**it as usize].reader)) {
-            let mut versions = self.possible_writers(choice);
-            let reader = place(self.choices[choice as usize].reader);
-            // The last one before the reader is the likeliest.
-            versions.sort_by_key(|it| (place(it.writer) < reader, place(it.writer)));
-            return versions.into_iter().map(|version| Step::Writer { choice, version }).collect();
-        }
-        let along = |pair: Pair| match place(pair.one.writer) < place(pair.other.writer) {
-            true => pair,
-            false => pair.reversed(),
-        };
-        let open = self.pairs[..self.open_pairs].iter().map(|pair| along(*pair));
-        let first = open.min_by_key(|pair| (place(pair.other.writer), place(pair.one.writer)));
-        first.map_or(Vec::new(), |it| vec![Step::Order(it.reversed()), Step::Order(it)])
-    }
-
-    fn places(&self, order: &[u32]) -> Vec<u32> {
-        let mut places = vec![0; order.len()];
-        for (place, state) in order.iter().enumerate() {
-            places[*state as usize] = place as u32;
-        }
-        places
-    }
-
-    /// Orients all that is open along an order; the transactions in an order that keeps that, if
-    /// there is one.
-    pub(super) fn attempt(&mut self, order: &[u32], steps: &mut u64) -> Option<Vec<u32>> {
-        let mark = self.mark();
-        let places = self.places(order);
-        let place = |shape: Shape, transaction: u32| places[shape.entry(transaction) as usize];
-        *steps = steps.saturating_sub(self.open() as u64 + order.len() as u64);
-        while self.open_choices > 0 {
-            let choice = self.choice_order[self.open_choices - 1];
-            let reader = place(self.shape, self.choices[choice as usize].reader);
-            let possible = self.possible_writers(choice);
-            let before = possible.into_iter().filter(|it| place(self.shape, it.writer) < reader);
-            let Some(last) = before.max_by_key(|it| place(self.shape, it.writer)) else {
-                self.back_to(mark);
-                return None;
-            };
-            self.choose(self.open_choices - 1, last, None);
-        }
-        while self.open_pairs > 0 {
-            let pair = self.pairs[self.open_pairs - 1];
-            let is_along =
-                place(self.shape, pair.one.writer) < place(self.shape, pair.other.writer);
-            let pair = if is_along { pair } else { pair.reversed() };
-            self.settle(self.open_pairs - 1, pair, None);
-        }
-        let found = self.order().filter(|order| {
-            if self.shape.anti != Anti::Closing {
-                return true;
-            }
-            self.close(order, steps);
-            self.closed().is_none()
-        });
-        let Some(found) = found else {
-            self.back_to(mark);
-            if self.shape.anti == Anti::Closing {
-                // What was tried is not known.
-                self.close(order, steps);
-            }
-            return None;
-        };
-        let entries = found.into_iter().filter(|state| {
-            let vertex = self.shape.relation.vertex(*state);
-            !self.graph.is_junction(vertex) && *state == self.shape.entry(vertex)
-        });
-        Some(entries.map(|state| self.shape.relation.vertex(state)).collect())
-    }
-
     fn successors(&self, state: u32, mut each: impl FnMut(u32, u8)) {
         self.shape.relation.successors(self.graph, state, &mut each);
         self.added[state as usize].iter().for_each(|added| each(added.to, added.kind));
@@ -547,143 +432,6 @@ impl<'a> Saturation<'a> {
         let entry = |vertex| self.shape.entry(vertex);
         let closed = |link: &&Link| self.closure.leads(entry(link.to), entry(link.from));
         self.closing.iter().find(closed).copied()
-    }
-
-    /// A contradiction as a cycle, with what made its edges certain.
-    pub(super) fn explain(&self, contradiction: &Contradiction) -> (Vec<Link>, Vec<Case>) {
-        let now = self.added_log.len() as u32;
-        let mut used = Vec::new();
-        let (cycle, mut cases) = match *contradiction {
-            Contradiction::Cycle => (self.shortest_cycle(&mut used), Vec::new()),
-            Contradiction::Closed(link) => {
-                let (from, to) = (self.shape.entry(link.to), self.shape.entry(link.from));
-                (self.closed_way(link, from, to, now, &mut used), Vec::new())
-            }
-            Contradiction::Pair(pair) => {
-                let ways = [pair, pair.reversed()].map(|it| self.prevented(it));
-                let mut cases: Vec<Case> =
-                    ways.into_iter().flatten().map(|way| self.case(&way, &mut used)).collect();
-                cases.sort_by_key(|case| case.cycle.len());
-                (cases[0].cycle.clone(), cases)
-            }
-            Contradiction::Choice(choice) => {
-                let versions = self.choices[choice as usize].versions.iter();
-                let ways = versions.filter_map(|it| self.excluded(choice, *it));
-                let ways: Vec<Way> = ways.collect();
-                let mut cases: Vec<Case> =
-                    ways.iter().map(|way| self.case(way, &mut used)).collect();
-                cases.sort_by_key(|case| case.cycle.len());
-                (cases.first().map_or(Vec::new(), |case| case.cycle.clone()), cases)
-            }
-        };
-        let mut next = 0;
-        while next < used.len() && cases.len() < CASES_MAX {
-            let way = self.ways[used[next] as usize];
-            let case = self.case(&way, &mut used);
-            cases.push(case);
-            next += 1;
-        }
-        (cycle, cases)
-    }
-
-    /// What would have closed a cycle.
-    fn case(&self, way: &Way, used: &mut Vec<u32>) -> Case {
-        let cycle = self.closed_way(way.closed_by, way.from, way.to, way.added, used);
-        Case { cycle, item: way.item }
-    }
-
-    /// A way and the edge that closes it.
-    fn closed_way(
-        &self,
-        closed_by: Link,
-        from: u32,
-        to: u32,
-        added: u32,
-        used: &mut Vec<u32>,
-    ) -> Vec<Link> {
-        let mut links = vec![closed_by];
-        links.extend(self.way(from, to, added, used).unwrap_or_default());
-        if self.graph.is_junction(closed_by.to) && links.len() > 1 {
-            // Through the junction it leads to where that leads on.
-            links[0].to = links.remove(1).to;
-        }
-        links
-    }
-
-    /// The shortest way between two states by the graph's edges and those added first.
-    fn way(&self, from: u32, to: u32, added: u32, used: &mut Vec<u32>) -> Option<Vec<Link>> {
-        // Of each state that was reached, where from, by which kind, and because of what.
-        let mut reached = vec![None; self.added.len()];
-        reached[from as usize] = Some((from, 0, None));
-        let mut queue = vec![from];
-        let mut next = 0;
-        while reached[to as usize].is_none() || from == to && next == 0 {
-            let state = *queue.get(next)?;
-            next += 1;
-            let mut go = |to: u32, kind: u8, because: Option<u32>| {
-                if reached[to as usize].is_none() {
-                    reached[to as usize] = Some((state, kind, because));
-                    queue.push(to);
-                }
-            };
-            self.shape.relation.successors(self.graph, state, |to, kind| go(to, kind, None));
-            let earlier = self.added[state as usize].iter().filter(|it| it.number < added);
-            earlier.for_each(|it| go(it.to, it.kind, it.because));
-            if from == to {
-                break;
-            }
-        }
-        let mut back = Vec::new();
-        let mut state = to;
-        while state != from {
-            let (before, kind, because) = reached[state as usize]?;
-            back.push((self.shape.relation.vertex(state), kind));
-            used.extend(because.filter(|it| !used.contains(it)));
-            state = before;
-        }
-        back.reverse();
-        let mut links = Vec::new();
-        let mut at = self.shape.relation.vertex(from);
-        let mut why = None;
-        for (vertex, kind) in back {
-            let kind = *why.get_or_insert(kind);
-            if !self.graph.is_junction(vertex) {
-                links.push(Link { from: at, to: vertex, kind });
-                at = vertex;
-                why = None;
-            }
-        }
-        Some(links)
-    }
-
-    /// The shortest cycle through one of the edges added last.
-    fn shortest_cycle(&self, used: &mut Vec<u32>) -> Vec<Link> {
-        const TRIED_MAX: usize = 64;
-        let mut best: Option<(Vec<Link>, Vec<u32>)> = None;
-        let all = self
-            .added
-            .iter()
-            .enumerate()
-            .flat_map(|(from, added)| added.iter().map(move |it| (from as u32, it)));
-        let mut all: Vec<_> = all.collect();
-        all.sort_by_key(|(_, it)| Reverse(it.number));
-        for (from, added) in all.into_iter().take(TRIED_MAX) {
-            let mut reasons: Vec<u32> = added.because.into_iter().collect();
-            let link = Link {
-                from: self.shape.relation.vertex(from),
-                to: self.shape.relation.vertex(added.to),
-                kind: added.kind,
-            };
-            let Some(way) = self.way(added.to, from, u32::MAX, &mut reasons) else { continue };
-            if best.as_ref().is_none_or(|(best, _)| way.len() + 1 < best.len()) {
-                let mut cycle = vec![link];
-                cycle.extend(way);
-                best = Some((cycle, reasons));
-            }
-        }
-        let (cycle, reasons) = best.unwrap_or_default();
-        used.extend(reasons);
-        cycle
     }
 }
 
